@@ -1,0 +1,10 @@
+"""The far end of the bridge: HTTP in front of the house.
+
+`guard` decides who is asking before any handler runs; `errors` turns every refusal into one of two shapes; `api`
+holds a module a noun; `broker` is the proxy under `/o/`; `serve` is the composition root and the only place where
+the rooms are joined.
+"""
+
+from importlib.metadata import version
+
+VERSION = version("meshmesh")

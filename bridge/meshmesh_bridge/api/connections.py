@@ -1,0 +1,139 @@
+"""Connections: list, connect, reconnect, test, rename, disconnect. Listing is local and never calls Salesforce."""
+
+from aiohttp import web
+from meshmesh_daemon.usecases.sign_ins import OwnApp, SignInView
+
+from meshmesh_bridge.bodies import read_fields
+from meshmesh_bridge.caller import CALLER
+from meshmesh_bridge.guard import Need, Route
+from meshmesh_bridge.house import house_of
+from meshmesh_bridge.shapes import Json, connection_shape, owner_connection_shape, sign_in_shape
+from meshmesh_daemon.core.problems import bad_field, not_found
+from meshmesh_storage.records import Connection, Environment, Flow, Grant
+
+MAX_NAME = 63
+MAX_SCOPES = 40
+
+
+def find(request: web.Request) -> tuple[Connection, Grant | None]:
+    """The connection of the path, as this caller may know it.
+
+    Returns:
+        The connection, and the caller's grant (None for the owner).
+
+    Raises:
+        Problem: 404, the same for a name that is not there and for one that was not granted.
+    """
+    name = request.match_info["name"]
+    rooms = house_of(request).rooms
+    connection = rooms.sessions.by_name(name)
+    caller = request[CALLER]
+    grant = rooms.access.grant_for(caller.client, connection.id) if caller.client and connection else None
+    if connection is None or not (caller.is_owner or grant):
+        raise not_found("connection", name)
+    return connection, grant
+
+
+def shape_for(request: web.Request, connection: Connection, grant: Grant | None) -> Json:
+    """A connection in the shape that this caller may see."""
+    house = house_of(request)
+    if not request[CALLER].is_owner:
+        return connection_shape(house, connection, grant)
+    rooms = house.rooms
+    return owner_connection_shape(house, connection, rooms.sessions.app_of(connection), rooms.access.clients())
+
+
+async def list_connections(request: web.Request) -> web.Response:
+    """`GET /v1/connections`."""
+    rooms = house_of(request).rooms
+    caller = request[CALLER]
+    shapes: list[Json] = []
+    for connection in sorted(rooms.sessions.connections(), key=lambda one: one.name):
+        grant = rooms.access.grant_for(caller.client, connection.id) if caller.client else None
+        if caller.is_owner or grant:
+            shapes.append(shape_for(request, connection, grant))
+    return web.json_response({"connections": shapes, "next": None})
+
+
+async def get_connection(request: web.Request) -> web.Response:
+    """`GET /v1/connections/{name}`."""
+    return web.json_response(shape_for(request, *find(request)))
+
+
+async def connect(request: web.Request) -> web.Response:
+    """`POST /v1/connections`: begin a sign-in, or connect at once where no browser is needed."""
+    fields = await read_fields(request, "name", "environment", "domain", "app", "scopes")
+    environment = fields.choice("environment", Environment)
+    if environment is None:
+        words = ", ".join(member.value for member in Environment)
+        raise bad_field("environment", f"is required: one of {words}.")
+    app = fields.nested("app", ("client_id", "client_secret", "flow"))
+    own_app = None
+    if app is not None:
+        own_app = OwnApp(
+            client_id=app.required_text("client_id"),
+            client_secret=app.text("client_secret"),
+            flow=app.choice("flow", Flow) or Flow.AUTHORIZATION_CODE,
+        )
+    view = await house_of(request).rooms.sign_ins.begin(
+        name=fields.text("name", max_length=MAX_NAME),
+        environment=environment,
+        domain=fields.text("domain"),
+        app=own_app,
+        scopes=fields.texts("scopes", most=MAX_SCOPES),
+    )
+    return _begun(request, view)
+
+
+def _begun(request: web.Request, view: SignInView) -> web.Response:
+    if view.status == "done" and view.connection is not None:
+        return web.json_response({"connection": shape_for(request, view.connection, None)}, status=201)
+    if view.error is not None:
+        raise view.error
+    location = {"Location": f"/v1/sign-ins/{view.id}"}
+    return web.json_response({"sign_in": sign_in_shape(view)}, status=202, headers=location)
+
+
+async def reconnect(request: web.Request) -> web.Response:
+    """`POST /v1/connections/{name}/reconnect`: as connect, keeping name, grants and history."""
+    connection, _ = find(request)
+    await read_fields(request)
+    return _begun(request, await house_of(request).rooms.sign_ins.begin_reconnect(connection.name))
+
+
+async def test(request: web.Request) -> web.Response:
+    """`POST /v1/connections/{name}/test`: one call to the org, on purpose."""
+    connection, _ = find(request)
+    await read_fields(request)
+    tested = await house_of(request).rooms.sessions.test(connection.id)
+    return web.json_response(shape_for(request, tested, None))
+
+
+async def rename(request: web.Request) -> web.Response:
+    """`PATCH /v1/connections/{name}`."""
+    connection, _ = find(request)
+    fields = await read_fields(request, "name")
+    name = fields.required_text("name", max_length=MAX_NAME)
+    renamed = await house_of(request).rooms.sessions.rename(connection.id, name)
+    return web.json_response(shape_for(request, renamed, None))
+
+
+async def disconnect(request: web.Request) -> web.Response:
+    """`DELETE /v1/connections/{name}`: revoke at Salesforce, then forget."""
+    connection, _ = find(request)
+    rooms = house_of(request).rooms
+    await rooms.sign_ins.cancel_of(connection.id)
+    revocation = await rooms.sessions.disconnect(connection.id)
+    await rooms.access.forget_connection(connection.id)
+    return web.json_response({"revoked": revocation.revoked, "detail": revocation.detail})
+
+
+ROUTES = (
+    Route(method="GET", path="/v1/connections", need=Need.CLIENT, handler=list_connections),
+    Route(method="POST", path="/v1/connections", need=Need.OWNER, handler=connect),
+    Route(method="GET", path="/v1/connections/{name}", need=Need.CLIENT, handler=get_connection),
+    Route(method="PATCH", path="/v1/connections/{name}", need=Need.OWNER, handler=rename),
+    Route(method="DELETE", path="/v1/connections/{name}", need=Need.OWNER, handler=disconnect),
+    Route(method="POST", path="/v1/connections/{name}/reconnect", need=Need.OWNER, handler=reconnect),
+    Route(method="POST", path="/v1/connections/{name}/test", need=Need.OWNER, handler=test),
+)

@@ -1,0 +1,127 @@
+"""What anybody on this machine may see: that the service runs, and counts.
+
+How many connections are well; never their names.
+"""
+
+from collections import Counter
+
+from aiohttp import web
+
+from meshmesh_bridge import VERSION
+from meshmesh_bridge.caller import CALLER
+from meshmesh_bridge.errors import next_document
+from meshmesh_bridge.guard import Need, Route
+from meshmesh_bridge.house import House, house_of
+from meshmesh_bridge.pages import render
+from meshmesh_bridge.shapes import Json, connection_shape, next_for
+from meshmesh_storage.records import Connection, Status
+
+
+def _connections(house: House) -> list[Connection]:
+    return house.rooms_if_open.sessions.connections() if house.rooms_if_open else []
+
+
+def status_document(house: House, *, names: bool) -> Json:
+    """The body of `GET /status`.
+
+    Args:
+        house: the house.
+        names: whether the caller may see connections, not counts alone.
+    """
+    connections = _connections(house)
+    counts = Counter(connection.status.value for connection in connections)
+    document: Json = {
+        "version": VERSION,
+        "pid": house.pid,
+        "port": house.port,
+        "vault": "unlocked" if house.rooms_if_open else "trouble" if house.trouble else "locked",
+        "counts": {status.value: counts[status.value] for status in Status},
+        "detail": house.trouble.detail if house.trouble else _sentence(counts),
+        "next": {"label": house.trouble.next_step, "command": None, "url": None} if house.trouble else None,
+    }
+    if names:
+        document["connections"] = [connection_shape(house, connection, None) for connection in connections]
+        ill = [next_for(connection, house.port) for connection in connections if connection.reason]
+        document["next"] = document["next"] or next_document(next(iter(ill), None))
+    return document
+
+
+def _sentence(counts: Counter[str]) -> str:
+    total = counts.total()
+    needing = counts[Status.NEEDS_YOU.value] + counts[Status.BLOCKED.value]
+    if not total:
+        return "No connection yet."
+    if needing:
+        return f"{needing} of {total} connections need you." if total > 1 else "The one connection needs you."
+    return f"{total} connections need nothing." if total > 1 else "1 connection needs nothing."
+
+
+async def get_status(request: web.Request) -> web.Response:
+    """`GET /status`."""
+    house = house_of(request)
+    return web.json_response(status_document(house, names=request[CALLER].is_owner))
+
+
+def status_text(house: House, *, names: bool) -> str:
+    """What `curl localhost:1717` prints: the state in a few lines, and where to go on."""
+    document = status_document(house, names=names)
+    lines = [f"MeshMesh {document['version']} - vault {document['vault']}", "", f"  {document['detail']}"]
+    counts = Counter(connection.status.value for connection in _connections(house))
+    lines += [f"  {number:>3} {status.replace('_', ' ')}" for status, number in sorted(counts.items())]
+    if names and counts:
+        lines += ["", f"  {'NAME':<24}{'ORG KIND':<13}STATUS"]
+        lines += [f"  {one.name:<24}{one.kind.value:<13}{one.status.value}" for one in _connections(house)]
+    if house.trouble:
+        lines += ["", f"Next:  {house.trouble.next_step}"]
+    elif not names:
+        lines += [
+            "",
+            f"Names: curl --unix-socket {house.socket_path} http://localhost/   or: meshmesh status",
+        ]
+    lines += [f"API:   http://localhost:{house.port}/.well-known/meshmesh   /openapi.json"]
+    return "\n".join(lines) + "\n"
+
+
+async def get_root(request: web.Request) -> web.Response:
+    """`GET /`: a page for a browser, plain text for anything else."""
+    house = house_of(request)
+    if "text/html" in request.headers.get("Accept", ""):
+        return render("home.html", status=status_document(house, names=False), port=house.port)
+    return web.Response(text=status_text(house, names=request[CALLER].is_owner))
+
+
+async def get_healthz(_request: web.Request) -> web.Response:
+    """`GET /healthz`: alive."""
+    return web.json_response({"status": "ok"})
+
+
+async def get_readyz(request: web.Request) -> web.Response:
+    """`GET /readyz`: the vault is open and the redirect port is ours."""
+    house = house_of(request)
+    ready = house.ready and house.rooms_if_open is not None
+    return web.json_response({"status": "ready" if ready else "not ready"}, status=200 if ready else 503)
+
+
+async def get_discovery(request: web.Request) -> web.Response:
+    """`GET /.well-known/meshmesh`: what is here and where, without a secret or a name."""
+    base = f"http://localhost:{house_of(request).port}"
+    return web.json_response(
+        {
+            "name": "MeshMesh",
+            "version": VERSION,
+            "api": f"{base}/v1",
+            "broker": f"{base}/o/{{name}}",
+            "pairing": f"{base}/v1/pair",
+            "status": f"{base}/status",
+            "openapi": f"{base}/openapi.json",
+        }
+    )
+
+
+ROUTES = (
+    Route(method="GET", path="/", need=Need.PAGE, handler=get_root),
+    Route(method="GET", path="/status", need=Need.OPEN, handler=get_status),
+    Route(method="GET", path="/healthz", need=Need.OPEN, handler=get_healthz),
+    Route(method="GET", path="/readyz", need=Need.OPEN, handler=get_readyz),
+    Route(method="GET", path="/.well-known/meshmesh", need=Need.OPEN, handler=get_discovery),
+)

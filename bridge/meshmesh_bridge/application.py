@@ -1,0 +1,137 @@
+"""The routes under one front: admit, handle, refuse. Nothing else stands between aiohttp and a handler."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+
+from meshmesh import wire
+from meshmesh_bridge import redirect
+from meshmesh_bridge.api import clients, connections, demo, documents, pairing, sign_ins, status, tokens
+from meshmesh_bridge.caller import CALLER
+from meshmesh_bridge.errors import DeviceFlowError, device_flow_response, refusal
+from meshmesh_bridge.guard import Guard, Need, Route
+from meshmesh_bridge.house import HOUSE, House, house_of
+from meshmesh_bridge.plumbing import access_line, finish_headers, http_problem
+from meshmesh_daemon.core.problems import Problem
+
+log = logging.getLogger("meshmesh.http")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+async def _broker(request: web.Request) -> web.StreamResponse:
+    """Salesforce's own REST API, under a connection's name."""
+    return await house_of(request).rooms.broker.handle(request, request[CALLER])
+
+
+BROKER = (
+    Route(method="*", path="/o/{name}/{tail:.*}", need=Need.BROKER, handler=_broker),
+    Route(method="*", path="/o/{name}", need=Need.BROKER, handler=_broker),
+)
+ROUTES: tuple[Route, ...] = (
+    *status.ROUTES,
+    *redirect.ROUTES,
+    *documents.ROUTES,
+    *pairing.ROUTES,
+    *connections.ROUTES,
+    *tokens.ROUTES,
+    *sign_ins.ROUTES,
+    *clients.ROUTES,
+    *demo.ROUTES,
+    *BROKER,
+)
+
+
+class Front:
+    """The one middleware: the guard's judgement, the handler, and every refusal's shape.
+
+    Args:
+        guard: decides who asks.
+        needs: what each handler asks of its caller.
+        house: gives the clock.
+    """
+
+    def __init__(self, guard: Guard, needs: dict[object, Need], house: House) -> None:
+        self._guard = guard
+        self._needs = needs
+        self._clock = house.clock
+
+    async def expect(self, request: web.Request) -> None:
+        """Answer `Expect: 100-continue` after the guard, never before it."""
+        if request.headers.get(hdrs.EXPECT, "").lower() != "100-continue":
+            raise web.HTTPExpectationFailed
+        try:
+            self._admit(request)
+        except Problem:
+            return  # the refusal itself is answered by the middleware, without asking for the body
+        writer: AbstractStreamWriter = request.writer
+        await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        writer.output_size = 0  # the interim answer is no part of the final one
+
+    def _admit(self, request: web.Request) -> None:
+        need = self._needs.get(request.match_info.handler, Need.OPEN)
+        if CALLER not in request:
+            self._guard.admit(request, need)
+
+    async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """One request from the door to its answer."""
+        started = self._clock.monotonic()
+        path = request.rel_url.raw_path
+        try:
+            self._admit(request)
+            response = await handler(request)
+        except Problem as problem:
+            response = refusal(problem, path)
+        except DeviceFlowError as error:
+            response = device_flow_response(error)
+        except web.HTTPException as error:
+            response = refusal(http_problem(error), path)
+        except ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last line: a bug of ours is a 500 in our shape
+            log.error(  # noqa: TRY400 - a traceback quotes messages, and a message may hold what was sent
+                "bug: %s in %s", type(error).__name__, _place(error)
+            )
+            response = refusal(
+                Problem(500, wire.Code.INTERNAL, "This is a bug of MeshMesh's; its log names the place."),
+                path,
+            )
+        access_line(request, response.status, self._clock.monotonic() - started)
+        return response
+
+
+def _place(error: BaseException) -> str:
+    """Files and lines of a traceback, without the messages: a message may quote what was sent."""
+    trace = error.__traceback__
+    places: list[str] = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return " > ".join(places[-6:])
+
+
+def build(house: House, guard: Guard) -> web.Application:
+    """The application that all doors serve.
+
+    Args:
+        house: the joined rooms.
+        guard: decides who asks.
+    """
+    front = Front(guard, {route.handler: route.need for route in ROUTES}, house)
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await front.handle(request, handler)
+
+    app = web.Application(middlewares=[middleware])
+    app[HOUSE] = house
+    app[documents.ROUTE_TABLE] = ROUTES
+    app.on_response_prepare.append(finish_headers)
+    for route in ROUTES:
+        methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
+        for method in methods:
+            app.router.add_route(method, route.path, route.handler, expect_handler=front.expect)
+    return app

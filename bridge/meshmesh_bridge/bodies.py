@@ -1,0 +1,234 @@
+"""Reading what callers send: JSON bodies and queries, strictly, with the field named in each refusal.
+
+One meaning a body: duplicate keys, NaN, byte order marks and other encodings are refused, since two readers could take
+them for two things (the JSON parser alone would take the last key and any encoding).
+"""
+
+import asyncio
+import difflib
+import json
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import TypeVar, cast
+
+from aiohttp import web
+
+from meshmesh import wire
+from meshmesh_daemon.core.problems import Problem, bad_field
+
+MAX_BODY = 256 * 1024  # our own API needs a few hundred bytes; a pasted address a few thousand
+BODY_SECONDS = 10.0  # aiohttp has no deadline for a stalled body
+MAX_TEXT = 8192
+
+E_ = TypeVar("E_", bound=StrEnum)
+
+
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise bad_field(key, "stands twice in the same object.")
+    return dict(pairs)
+
+
+def _no_constant(text: str) -> object:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _bad_json(why: str) -> Problem:
+    return Problem(400, wire.Code.BAD_JSON, f"The body is not a JSON object: {why}.")
+
+
+async def read_json(request: web.Request) -> dict[str, object]:
+    """The body as a JSON object; an empty body is an empty object.
+
+    Raises:
+        Problem: 400 for what is not one JSON object, 408 too slow, 413 too large, 415 another content type.
+    """
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise Problem(415, wire.Code.UNSUPPORTED_MEDIA_TYPE, "Send the body without Content-Encoding.")
+    if (request.content_length or 0) > MAX_BODY:
+        raise Problem(413, wire.Code.TOO_LARGE, f"The body is longer than {MAX_BODY} bytes.")
+    raw = await _read_capped(request)
+    if not raw:
+        return {}
+    if request.content_type != "application/json":
+        raise Problem(415, wire.Code.UNSUPPORTED_MEDIA_TYPE, "Send the body as Content-Type: application/json.")
+    return parse_object(raw)
+
+
+async def _read_capped(request: web.Request) -> bytes:
+    raw = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.content.iter_any():
+                raw += chunk
+                if len(raw) > MAX_BODY:
+                    raise Problem(413, wire.Code.TOO_LARGE, f"The body is longer than {MAX_BODY} bytes.")
+    except TimeoutError:
+        raise Problem(408, wire.Code.TOO_SLOW, f"The body did not arrive within {BODY_SECONDS:.0f} s.") from None
+    return bytes(raw)
+
+
+def parse_object(raw: bytes) -> dict[str, object]:
+    """One JSON object out of bytes, strictly.
+
+    Args:
+        raw: UTF-8 bytes without a byte order mark.
+
+    Raises:
+        Problem: 400, with what is wrong.
+    """
+    try:
+        value: object = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except UnicodeDecodeError:
+        raise _bad_json("it is not UTF-8") from None
+    except RecursionError:
+        raise _bad_json("it is nested too deeply") from None
+    except ValueError as error:
+        where = f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "NaN"
+        raise _bad_json(f"it does not parse ({where})") from None
+    if not isinstance(value, dict):
+        raise _bad_json("it is another JSON value")
+    return cast("dict[str, object]", value)
+
+
+class Fields:
+    """A JSON object that is read field by field; each refusal names the field with its path.
+
+    Args:
+        values: the object.
+        known: every name that may stand in it; another one is refused with a suggestion.
+        path: what stands before each name in a refusal, e.g. `grants[0].`.
+    """
+
+    def __init__(self, values: Mapping[str, object], known: Sequence[str], *, path: str = "") -> None:
+        self._values = values
+        self._path = path
+        for name in values:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(known) or 'none'}."
+                raise bad_field(path + name, "is not a field of this request." + hint)
+
+    def text(self, name: str, *, max_length: int = MAX_TEXT) -> str | None:
+        """A non-empty string, or None where the field is absent or null."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not value.strip():
+            raise bad_field(self._path + name, "must be a non-empty string.")
+        if len(value) > max_length:
+            raise bad_field(self._path + name, f"must be at most {max_length} characters.")
+        if any(ord(letter) < ord(" ") or unicodedata.category(letter) == "Cs" for letter in value):
+            raise bad_field(self._path + name, "must not hold control characters.")
+        return value
+
+    def required_text(self, name: str, *, max_length: int = MAX_TEXT) -> str:
+        """A non-empty string that must be there."""
+        value = self.text(name, max_length=max_length)
+        if value is None:
+            raise bad_field(self._path + name, "is required.")
+        return value
+
+    def choice(self, name: str, enum: type[E_]) -> E_ | None:
+        """One of an enum's values, or None where the field is absent."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        words = [member.value for member in enum]
+        if not isinstance(value, str) or value not in words:
+            raise bad_field(self._path + name, f"must be one of: {', '.join(words)}.")
+        return enum(value)
+
+    def flag(self, name: str) -> bool:
+        """A boolean; absent is false."""
+        value = self._values.get(name, False)
+        if not isinstance(value, bool):
+            raise bad_field(self._path + name, "must be true or false.")
+        return value
+
+    def integer(self, name: str, *, low: int, high: int) -> int | None:
+        """An integer in `low..high`, or None where the field is absent."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise bad_field(self._path + name, f"must be a whole number from {low} to {high}.")
+        return value
+
+    def texts(self, name: str, *, most: int) -> list[str] | None:
+        """A list of at most `most` non-empty strings, or None where the field is absent."""
+        values = self._list(name, most)
+        if values is None:
+            return None
+        for index, value in enumerate(values):
+            if not isinstance(value, str) or not value:
+                raise bad_field(f"{self._path}{name}[{index}]", "must be a non-empty string.")
+        return cast("list[str]", values)
+
+    def objects(self, name: str, known: Sequence[str], *, most: int) -> "list[Fields] | None":
+        """A list of at most `most` objects, or None where the field is absent."""
+        values = self._list(name, most)
+        if values is None:
+            return None
+        return [self._object(value, known, f"{self._path}{name}[{index}]") for index, value in enumerate(values)]
+
+    def nested(self, name: str, known: Sequence[str]) -> "Fields | None":
+        """A nested object, or None where the field is absent."""
+        value = self._values.get(name)
+        return None if value is None else self._object(value, known, self._path + name)
+
+    def _object(self, value: object, known: Sequence[str], path: str) -> "Fields":
+        if not isinstance(value, dict):
+            raise bad_field(path, "must be an object.")
+        return Fields(cast("dict[str, object]", value), known, path=path + ".")
+
+    def _list(self, name: str, most: int) -> list[object] | None:
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise bad_field(self._path + name, "must be a list.")
+        items = cast("list[object]", value)
+        if len(items) > most:
+            raise bad_field(self._path + name, f"must have at most {most} entries.")
+        return items
+
+
+async def read_fields(request: web.Request, *known: str) -> Fields:
+    """The body as `Fields` that knows the given names."""
+    return Fields(await read_json(request), known)
+
+
+def query_integer(request: web.Request, name: str, *, low: int, high: int, default: int) -> int:
+    """A whole number out of the query."""
+    return _query(request, name, default, lambda text: _whole(name, text, low, high))
+
+
+def _whole(name: str, text: str, low: int, high: int) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 12 or not low <= int(text) <= high:  # noqa: PLR2004
+        raise bad_field(name, f"must be a whole number from {low} to {high}.")
+    return int(text)
+
+
+def _query(request: web.Request, name: str, default: int, read: Callable[[str], int]) -> int:
+    values = request.query.getall(name, [])
+    if len(values) > 1:
+        raise bad_field(name, "stands twice in the query.")
+    return read(values[0]) if values else default
+
+
+def known_query(request: web.Request, *known: str) -> None:
+    """Refuse a query with names that are not `known`."""
+    Fields(dict.fromkeys(request.query, ""), known)
+
+
+def prefer_wait(request: web.Request) -> int:
+    """Seconds of `Prefer: wait=N` (RFC 7240, section 4.3), 0 where it is absent; the contract's range is 1..55."""
+    for part in request.headers.get("Prefer", "").split(","):
+        name, _, value = part.strip().partition("=")
+        if name.strip().lower() == "wait":
+            return _whole("Prefer: wait", value.strip(), 1, 55)
+    return 0

@@ -1,0 +1,91 @@
+"""Typed refusals to answers: one map, two shapes (RFC 9457 everywhere, Salesforce's error array under `/o/`)."""
+
+import json
+from http import HTTPStatus
+
+from aiohttp import web
+
+from meshmesh import wire
+from meshmesh_daemon.core.problems import Next, Problem
+
+# What a Salesforce client sees under /o/, by problem code. Never 401 but for a handle that is not known: clients
+# loop on 401.
+_SALESFORCE: dict[str, tuple[int, str]] = {
+    wire.Code.NO_CREDENTIAL: (401, "INVALID_SESSION_ID"),
+    wire.Code.UNKNOWN_CREDENTIAL: (401, "INVALID_SESSION_ID"),
+    wire.Code.NOT_FOUND: (404, "NOT_FOUND"),
+    wire.Code.METHOD_NOT_ALLOWED: (405, "METHOD_NOT_ALLOWED"),
+    wire.Code.RECONNECT_REQUIRED: (403, "MESHMESH_RECONNECT_REQUIRED"),
+    wire.Code.VAULT_LOCKED: (503, "MESHMESH_VAULT_LOCKED"),
+    wire.Code.VAULT_TROUBLE: (503, "MESHMESH_VAULT_TROUBLE"),
+    wire.Code.OFFLINE: (503, "MESHMESH_OFFLINE"),
+    wire.Code.RATE_LIMITED: (503, "MESHMESH_RATE_LIMITED"),
+}
+
+
+class DeviceFlowError(Exception):
+    """An answer of RFC 8628, section 3.5: `{"error": ...}` with 400."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def next_document(step: Next | None) -> dict[str, str | None] | None:
+    """The `next` member: `{label, command, url}` or null."""
+    return None if step is None else {"label": step.label, "command": step.command, "url": step.url}
+
+
+def problem_document(problem: Problem) -> dict[str, object]:
+    """The members of RFC 9457 and ours.
+
+    Args:
+        problem: the refusal.
+    """
+    document: dict[str, object] = {
+        "type": f"urn:meshmesh:problem:{problem.code}",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "next": next_document(problem.next_step),
+    }
+    if problem.errors:
+        document["errors"] = [{"field": error.field, "detail": error.detail} for error in problem.errors]
+    return document | problem.members
+
+
+def problem_response(problem: Problem) -> web.Response:
+    """A refusal as `application/problem+json`."""
+    headers: dict[str, str] = {}
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(problem.retry_after)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        error = ', error="invalid_token"' if problem.code == wire.Code.UNKNOWN_CREDENTIAL else ""
+        headers["WWW-Authenticate"] = f'Bearer realm="meshmesh"{error}'
+    return web.Response(
+        status=problem.status,
+        body=json.dumps(problem_document(problem)).encode(),
+        headers=headers,
+        content_type=wire.PROBLEM_CONTENT_TYPE,
+    )
+
+
+def salesforce_response(problem: Problem) -> web.Response:
+    """A refusal as Salesforce's error array, so that its clients print the sentence."""
+    status, code = _SALESFORCE.get(problem.code, (problem.status, problem.code.upper()))
+    command = problem.next_step.command if problem.next_step else None
+    message = f"{problem.detail} Run: {command}" if command else problem.detail
+    headers = {"Retry-After": str(problem.retry_after or 5)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    body = json.dumps([{"errorCode": code, "message": message}]).encode()
+    return web.Response(status=status, body=body, headers=headers, content_type="application/json", charset="utf-8")
+
+
+def refusal(problem: Problem, path: str) -> web.Response:
+    """The answer to a refused request, in the shape that its path asks for."""
+    return salesforce_response(problem) if path.startswith(wire.BROKER_PREFIX) else problem_response(problem)
+
+
+def device_flow_response(error: DeviceFlowError) -> web.Response:
+    """An RFC 8628 error answer."""
+    return web.json_response({"error": error.error}, status=HTTPStatus.BAD_REQUEST)

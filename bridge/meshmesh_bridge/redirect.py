@@ -1,0 +1,117 @@
+"""`GET /OauthRedirect`: the end of a sign-in (RFC 6749, section 4.1.2; RFC 8252, section 7.3).
+
+Invariants: only a live `state` changes anything; the answer is always a 303 to a page without the code in its
+address; a request that a browser makes by itself (HEAD, prefetch, a second load) never ends or disturbs a sign-in.
+A sign-in that has begun to finish goes on when the browser goes away.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from aiohttp import hdrs, web
+
+from meshmesh import wire
+from meshmesh_bridge.caller import CALLER, Door
+from meshmesh_bridge.guard import Need, Route
+from meshmesh_bridge.house import House, house_of
+from meshmesh_bridge.pages import render, style
+from meshmesh_daemon.core.problems import Next, Problem
+
+OLD = "/signed-in/old"
+_RUNNING: set[asyncio.Task[str]] = set()  # finishing sign-ins, kept so that no task is collected half way
+
+
+async def get_redirect(request: web.Request) -> web.StreamResponse:
+    """The browser comes back from Salesforce."""
+    if request.rel_url.raw_path != wire.REDIRECT_PATH:
+        raise web.HTTPNotFound  # aiohttp decodes before it routes: /Oauth%52edirect is not our address
+    if request.method == hdrs.METH_HEAD:
+        return web.Response()
+    if "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")):
+        return web.Response(status=503, headers={"Retry-After": "1"})
+    if request.headers.get("Sec-Fetch-Dest", "document") != "document":
+        raise Problem(403, wire.Code.ORIGIN_REFUSED, "This address is for a browser's main window.")
+    caller = request[CALLER]
+    single = {name: request.query.getall(name) for name in request.query}
+    if not (caller.own_uid or caller.door is Door.UNIX) or any(len(values) > 1 for values in single.values()):
+        return _see_other(OLD)
+    query = {name: values[0] for name, values in single.items()}
+    task = asyncio.create_task(_finish(house_of(request), query))
+    _RUNNING.add(task)
+    task.add_done_callback(_RUNNING.discard)
+    return _see_other(await asyncio.shield(task))
+
+
+async def _finish(house: House, query: Mapping[str, str]) -> str:
+    view = await house.rooms.sign_ins.finish(query)
+    return f"/signed-in/{view.id}" if view else OLD
+
+
+def _see_other(path: str) -> web.Response:
+    return web.Response(status=303, headers={hdrs.LOCATION: path})
+
+
+async def get_signed_in(request: web.Request) -> web.Response:
+    """The clean page: who you became, or what went wrong and what to do.
+
+    Its address holds the attempt's random id, which only this browser and the owner know.
+    """
+    sign_ins = house_of(request).rooms.sign_ins
+    own = request[CALLER].own_uid
+    try:
+        view = sign_ins.get(request.match_info["id"]) if own else None
+    except Problem:
+        view = None
+    if view is None:
+        return _message(
+            "This sign-in link is old.",
+            "It was used already, or took longer than ten minutes. Nothing was changed by it.",
+            Next("See where you stand", command="meshmesh connections"),
+        )
+    if view.error is not None:
+        title = str(view.error.members.get("title", "The sign-in did not work."))
+        return _message(title, view.error.detail, view.error.next_step, status_code=400)
+    if view.connection is None:
+        return _message("Still waiting.", "This sign-in has not come back from Salesforce yet.", None)
+    return render("signed_in.html", connection=view.connection, kind=view.connection.kind.value)
+
+
+def _message(title: str, sentence: str, step: Next | None, *, status_code: int = 200) -> web.Response:
+    return render("message.html", status_code=status_code, title=title, sentence=sentence, next_step=step)
+
+
+async def get_pair_page(request: web.Request) -> web.Response:
+    """Where a pairing's `verification_uri` leads: what to type. A code in the address approves nothing."""
+    house = house_of(request)
+    return (
+        _message(
+            "A program wants to be paired.",
+            "Compare the code it shows with the list in your terminal, then approve it there.",
+            Next("See who asks, and what it may do", command="meshmesh client list"),
+        )
+        if house.rooms_if_open
+        else _message("Not now.", "The vault is not open.", None)
+    )
+
+
+async def get_reconnect_page(_request: web.Request) -> web.Response:
+    """Where a notification leads. It names nothing: anybody can open this address."""
+    return _message(
+        "A connection needs you.",
+        "Signing in again keeps its name, its grants and its history.",
+        Next("See which one, and sign in again", command="meshmesh connections"),
+    )
+
+
+async def get_style(_request: web.Request) -> web.Response:
+    """The style sheet."""
+    return web.Response(body=style(), content_type="text/css")
+
+
+ROUTES = (
+    Route(method="GET", path=wire.REDIRECT_PATH, need=Need.PAGE, handler=get_redirect),
+    Route(method="GET", path="/signed-in/{id}", need=Need.PAGE, handler=get_signed_in),
+    Route(method="GET", path="/pair", need=Need.PAGE, handler=get_pair_page),
+    Route(method="GET", path="/r/{id}", need=Need.PAGE, handler=get_reconnect_page),
+    Route(method="GET", path="/static/style.css", need=Need.OPEN, handler=get_style),
+)

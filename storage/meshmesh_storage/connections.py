@@ -1,0 +1,160 @@
+"""Rows of connections. The name is sealed and found by its keyed hash; the tokens stand in columns of their own."""
+
+import json
+import sqlite3
+from typing import cast
+
+from meshmesh_storage import times
+from meshmesh_storage.digest import Value
+from meshmesh_storage.errors import NameTaken, StaleGeneration
+from meshmesh_storage.records import Connection, Environment, Kind, Reason, Session, Status
+from meshmesh_storage.schema import CONNECTIONS, ROTATIONS
+from meshmesh_storage.transaction import Row, Transaction
+
+_NAME = "connection name"
+
+
+async def load_all(tx: Transaction) -> list[Connection]:
+    """Every connection."""
+    return [_record(row) for row in await tx.rows(CONNECTIONS)]
+
+
+async def get(tx: Transaction, connection_id: str) -> Connection | None:
+    """One connection by its id."""
+    row = await tx.row(CONNECTIONS, connection_id)
+    return _record(row) if row else None
+
+
+async def get_by_name(tx: Transaction, name: str) -> Connection | None:
+    """One connection by its name."""
+    rows = await tx.rows(CONNECTIONS, {"name_index": tx.index(_NAME, name)})
+    return _record(rows[0]) if rows else None
+
+
+async def insert(tx: Transaction, connection: Connection) -> None:
+    """A new connection.
+
+    Raises:
+        NameTaken: another one has its name.
+    """
+    await _put(tx, connection)
+
+
+async def update(tx: Transaction, connection: Connection, *, expected_generation: int) -> None:
+    """Replace a connection that has not moved on since it was read.
+
+    Args:
+        connection: the new state, with its new generation.
+        expected_generation: the generation that the writer read.
+
+    Raises:
+        StaleGeneration: it has moved on, or is gone; nothing was written.
+        NameTaken: another one has its new name.
+    """
+    row = await tx.row(CONNECTIONS, connection.id)
+    if row is None or row.plain["generation"] != expected_generation:
+        raise StaleGeneration("The connection has changed in the meantime.", "Look again.")
+    await _put(tx, connection)
+
+
+async def delete(tx: Transaction, connection_id: str) -> bool:
+    """Forget a connection and its rotation journal.
+
+    Returns:
+        Whether it was there.
+    """
+    await tx.remove(ROTATIONS, connection_id)
+    return await tx.remove(CONNECTIONS, connection_id)
+
+
+async def _put(tx: Transaction, connection: Connection) -> None:
+    plain: dict[str, Value] = {
+        "name_index": tx.index(_NAME, connection.name),
+        "app_id": connection.app_id,
+        "generation": connection.generation,
+        "status": connection.status.value,
+    }
+    session = connection.session
+    sealed = {
+        "profile": json.dumps(_profile(connection)).encode(),
+        "session": json.dumps(_session(session)).encode() if session else None,
+        "refresh": connection.refresh_token.encode() if connection.refresh_token else None,
+    }
+    try:
+        await tx.put(CONNECTIONS, connection.id, plain, sealed)
+    except sqlite3.IntegrityError:
+        raise NameTaken(
+            f"There is a connection {connection.name!r} already.", "Choose another name, or reconnect that one."
+        ) from None
+
+
+def _profile(connection: Connection) -> dict[str, object]:
+    return {
+        "name": connection.name,
+        "environment": connection.environment.value,
+        "kind": connection.kind.value,
+        "login_origin": connection.login_origin,
+        "instance_url": connection.instance_url,
+        "identity_url": connection.identity_url,
+        "org_id": connection.org_id,
+        "user_id": connection.user_id,
+        "org_name": connection.org_name,
+        "username": connection.username,
+        "api_version": connection.api_version,
+        "scopes": list(connection.scopes),
+        "reason": connection.reason.value if connection.reason else None,
+        "detail": connection.detail,
+        "created_at": times.to_text(connection.created_at),
+        "signed_in_at": times.to_text(connection.signed_in_at),
+        "last_used_at": times.to_text(connection.last_used_at),
+        "last_used_by": connection.last_used_by,
+    }
+
+
+def _session(session: Session) -> dict[str, object]:
+    return {
+        "access_token": session.access_token,
+        "token_type": session.token_type,
+        "issued_at": times.to_text(session.issued_at),
+        "expires_at": times.to_text(session.expires_at),
+    }
+
+
+def _record(row: Row) -> Connection:
+    profile = row.document("profile")
+    session = row.document("session") if row.opened["session"] else None
+    return Connection(
+        id=row.id,
+        generation=cast("int", row.plain["generation"]),
+        name=str(profile["name"]),
+        environment=Environment(str(profile["environment"])),
+        kind=Kind(str(profile["kind"])),
+        app_id=str(row.plain["app_id"]),
+        login_origin=str(profile["login_origin"]),
+        instance_url=str(profile["instance_url"]),
+        identity_url=str(profile["identity_url"]),
+        org_id=str(profile["org_id"]),
+        user_id=str(profile["user_id"]),
+        org_name=str(profile["org_name"]),
+        username=str(profile["username"]),
+        api_version=str(profile["api_version"]),
+        scopes=tuple(cast("list[str]", profile["scopes"])),
+        status=Status(str(row.plain["status"])),
+        reason=Reason(str(profile["reason"])) if profile["reason"] else None,
+        detail=cast("str | None", profile["detail"]),
+        created_at=times.required(profile["created_at"]),
+        signed_in_at=times.required(profile["signed_in_at"]),
+        last_used_at=times.from_text(profile["last_used_at"]),
+        last_used_by=cast("str | None", profile["last_used_by"]),
+        session=_opened_session(session) if session else None,
+        refresh_token=row.text("refresh"),
+    )
+
+
+def _opened_session(document: dict[str, object]) -> Session:
+    return Session(
+        access_token=str(document["access_token"]),
+        token_type=str(document["token_type"]),
+        issued_at=times.required(document["issued_at"]),
+        expires_at=times.from_text(document["expires_at"]),
+    )

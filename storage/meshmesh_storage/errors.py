@@ -1,0 +1,65 @@
+"""What can be wrong with what is kept: one class a case, each with a sentence and the next step."""
+
+
+class VaultError(Exception):
+    """The base: `str()` is one sentence, `next_step` says how to mend it. Never holds a secret."""
+
+    code = "vault_error"
+
+    def __init__(self, sentence: str, next_step: str) -> None:
+        super().__init__(sentence)
+        self.next_step = next_step
+
+
+class UnsafePath(VaultError):
+    """A file or folder that others could read or that is not what it seems."""
+
+    code = "unsafe_path"
+
+
+class KeyUnavailable(VaultError):
+    """There is a vault, and its key cannot be had. A new key is never made over an old vault."""
+
+    code = "key_unavailable"
+
+
+class WrongKey(VaultError):
+    """The key does not belong to this vault; nothing was written."""
+
+    code = "wrong_key"
+
+
+class VaultTampered(VaultError):
+    """A row was changed, put back or taken away behind our back."""
+
+    code = "vault_tampered"
+
+
+class SchemaTooNew(VaultError):
+    """A newer version of the program wrote this vault."""
+
+    code = "schema_too_new"
+
+
+class VaultCorrupt(VaultError):
+    """The file is damaged, or is not a vault."""
+
+    code = "vault_corrupt"
+
+
+class VaultUnwritable(VaultError):
+    """A write did not reach the disk; nothing of it is believed."""
+
+    code = "vault_unwritable"
+
+
+class NameTaken(VaultError):
+    """Another connection has this name."""
+
+    code = "name_taken"
+
+
+class StaleGeneration(VaultError):
+    """The row has moved on since it was read; the late writer loses."""
+
+    code = "stale_generation"
