@@ -1,162 +1,18 @@
-"""What every floor of the tests shares: the running service as a separate process, and a raw way to talk to it."""
+"""What every floor of the tests shares: running services, use cases on fakes, and a far end from a table."""
 
-import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
 
-START_SECONDS = 30.0
-
-
-@dataclass
-class Answer:
-    """An HTTP answer, read to its end."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def json(self) -> dict[str, object]:
-        """The body as a JSON object."""
-        value: dict[str, object] = json.loads(self.body)
-        return value
-
-
-def exchange(sock: socket.socket, request: bytes, *, head: bool = False) -> Answer:
-    """Send raw bytes and read one answer; the connection is the caller's."""
-    sock.settimeout(30)
-    sock.sendall(request)
-    raw = b""
-    while b"\r\n\r\n" not in raw:
-        chunk = sock.recv(65536)
-        if not chunk:
-            raise ConnectionError(f"closed after {len(raw)} bytes")
-        raw += chunk
-    top, _, body = raw.partition(b"\r\n\r\n")
-    lines = top.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-    wanted = 0 if head else int(headers.get("content-length", "-1"))
-    while wanted < 0 or len(body) < wanted:
-        chunk = sock.recv(65536)
-        if not chunk:
-            break
-        body += chunk
-    return Answer(int(lines[0].split()[1]), headers, body)
-
-
-@dataclass
-class Service:
-    """One `meshmeshd` in a home of its own."""
-
-    home: Path
-    process: subprocess.Popen[bytes]
-    port: int
-    environ: dict[str, str] = field(repr=False)
-
-    @property
-    def socket_path(self) -> Path:
-        """The owner's door."""
-        return self.home / "runtime" / "meshmesh.sock"
-
-    @property
-    def log(self) -> str:
-        """What it wrote to stderr so far."""
-        return (self.home / "stderr.log").read_text()
-
-    def raw(self, request: bytes, *, family: socket.AddressFamily = socket.AF_INET, head: bool = False) -> Answer:
-        """Raw bytes over a new TCP connection."""
-        address = "::1" if family == socket.AF_INET6 else "127.0.0.1"
-        with socket.socket(family) as sock:
-            sock.connect((address, self.port))
-            return exchange(sock, request, head=head)
-
-    def call(  # noqa: PLR0913 - one helper for all calls
-        self,
-        method: str,
-        target: str,
-        body: object = None,
-        *,
-        owner: bool = False,
-        token: str | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> Answer:
-        """One call over a door: TCP, or the owner's socket."""
-        lines = {"Host": f"localhost:{self.port}", "Connection": "close"}
-        if token:
-            lines["Authorization"] = f"Bearer {token}"
-        payload = b"" if body is None else json.dumps(body).encode()
-        if payload:
-            lines |= {"Content-Type": "application/json", "Content-Length": str(len(payload))}
-        lines |= headers or {}
-        top = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        with socket.socket(socket.AF_UNIX if owner else socket.AF_INET) as sock:
-            sock.connect(str(self.socket_path) if owner else ("127.0.0.1", self.port))
-            return exchange(sock, top.encode() + b"\r\n" + payload, head=method == "HEAD")
-
-    def cli(self, *arguments: str, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """Run `meshmesh` against this service."""
-        command = [str(Path(sys.executable).with_name("meshmesh")), *arguments]
-        environment = self.environ | {"MESHMESH_NO_BROWSER": "1"} | (environ or {})
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-
-    def pair(self, *grants: dict[str, object], name: str = "test program") -> str:
-        """Pair a program and give its token."""
-        asked = self.call("POST", "/v1/pair", {"client_name": name, "wants": [{"mode": "read"}]}).json()
-        approved = self.call(
-            "POST", f"/v1/pairings/{asked['user_code']}/approve", {"grants": list(grants)}, owner=True
-        )
-        assert approved.status == 200, approved.body
-        given = self.call("POST", "/v1/pair/token", {"device_code": asked["device_code"]})
-        assert given.status == 200, given.body
-        return str(given.json()["access_token"])
-
-    def kill(self) -> None:
-        """SIGKILL, from outside."""
-        self.process.kill()
-        self.process.wait(10)
-
-    def stop(self) -> int:
-        """SIGTERM, and its exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
-
-
-def environment(home: Path, **extra: str) -> dict[str, str]:
-    """The variables of a service and its command line in a home of their own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MESHMESH_")}
-    return kept | {"MESHMESH_HOME": str(home), "MESHMESH_PORT": "0"} | extra
-
-
-def start(home: Path, **extra: str) -> Service:
-    """Start `meshmeshd` and wait until both doors are open."""
-    home.mkdir(mode=0o700, exist_ok=True)
-    endpoint = home / "runtime" / "endpoint.json"
-    endpoint.unlink(missing_ok=True)
-    environ = environment(home, **extra)
-    with (home / "stderr.log").open("ab") as log:
-        program = str(Path(sys.executable).with_name("meshmeshd"))
-        process = subprocess.Popen([program], env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    deadline = time.monotonic() + START_SECONDS
-    while not endpoint.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            process.wait(10)
-            raise RuntimeError(f"meshmeshd did not start:\n{(home / 'stderr.log').read_text()}")
-        time.sleep(0.02)
-    port = int(json.loads(endpoint.read_text())["port"])
-    return Service(home, process, port, environ | {"MESHMESH_PORT": str(port)})
-
-
-StartService = Callable[..., Service]
+from meshmesh.cli.program import run
+from support.clock import FakeClock
+from support.command_line import Cli, Ran
+from support.demo_org import Peer, PeerClock, served
+from support.far_end import FarEnd
+from support.floor import ACME, APP, Floor, build
+from support.outside import FakeOutside
+from support.service import Service, StartService, start
 
 
 @pytest.fixture
@@ -181,3 +37,56 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     running = start(tmp_path_factory.mktemp("home"))
     yield running
     running.stop()
+
+
+@pytest.fixture
+async def floor(tmp_path: Path) -> AsyncGenerator[Floor, None]:
+    """The use cases, with the connection `acme`."""
+    made = await build(tmp_path, clock=FakeClock(), outside=FakeOutside())
+    await made.connections.put(ACME, APP)
+    await made.sessions.close()
+    made.outside.asked.clear()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def far_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FarEnd]:
+    """A far end at the door where this process's command line looks for it."""
+    for name in ("MESHMESH_URL", "MESHMESH_TOKEN", "MESHMESH_CONNECTION", "MESHMESH_HOME", "SSH_CONNECTION", "DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "door"
+    monkeypatch.setenv("MESHMESH_SOCKET", str(path))
+    monkeypatch.setenv("MESHMESH_NO_BROWSER", "1")
+    monkeypatch.setenv("MESHMESH_NO_INPUT", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    end = FarEnd(path)
+    yield end
+    end.close()
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]) -> Cli:
+    """Runs a command line in this process."""
+
+    def go(*arguments: str) -> Ran:
+        capfd.readouterr()
+        code = run(arguments)
+        captured = capfd.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return go
+
+
+@pytest.fixture
+async def peer(tmp_path: Path) -> AsyncGenerator[Peer, None]:
+    """A fresh org."""
+    async with served(tmp_path / "demo", PeerClock()) as org:
+        yield org
+
+
+@pytest.fixture
+async def ada(peer: Peer) -> Peer:
+    """A fresh org, with its admin signed in."""
+    await peer.sign_in()
+    return peer

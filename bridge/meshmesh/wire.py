@@ -43,6 +43,7 @@ class Code:
     ORIGIN_REFUSED = "origin_refused"
     RAW_TOKEN_NOT_GRANTED = "raw_token_not_granted"  # noqa: S105 - a code
     PRESENCE_REQUIRED = "presence_required"
+    READ_ONLY = "meshmesh_read_only"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NAME_TAKEN = "name_taken"
@@ -76,6 +77,13 @@ class Exit(IntEnum):
     UNEXPECTED_ANSWER = 76
     NOT_ALLOWED = 77
     SETTINGS = 78
+
+
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
+EXIT_EXEC_FAILED = 125  # `meshmesh exec` failed itself; 126 and 127 are the shell's for a command that cannot be run
+EXIT_NOT_EXECUTABLE = 126
+EXIT_NO_COMMAND = 127
 
 
 # Which exit code a problem document ends a command with, by its `code`; what is not listed goes by its status.

@@ -7,11 +7,25 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 from meshmesh import wire
-from meshmesh_bridge import redirect
-from meshmesh_bridge.api import clients, connections, demo, documents, pairing, sign_ins, status, tokens
+from meshmesh_bridge import dashboard, events, redirect
+from meshmesh_bridge.api import (
+    access_requests,
+    activity,
+    clients,
+    connections,
+    dashboard_sessions,
+    demo,
+    diagnosis,
+    documents,
+    pairing,
+    pin,
+    sign_ins,
+    status,
+    tokens,
+)
 from meshmesh_bridge.caller import CALLER
 from meshmesh_bridge.errors import DeviceFlowError, device_flow_response, refusal
-from meshmesh_bridge.guard import Guard, Need, Route
+from meshmesh_bridge.guard import METHODS, Guard, Need, Route
 from meshmesh_bridge.house import HOUSE, House, house_of
 from meshmesh_bridge.plumbing import access_line, finish_headers, http_problem
 from meshmesh_daemon.core.problems import Problem
@@ -33,13 +47,20 @@ BROKER = (
 ROUTES: tuple[Route, ...] = (
     *status.ROUTES,
     *redirect.ROUTES,
+    *dashboard.ROUTES,
+    *dashboard_sessions.ROUTES,
     *documents.ROUTES,
     *pairing.ROUTES,
     *connections.ROUTES,
+    *diagnosis.ROUTES,
     *tokens.ROUTES,
     *sign_ins.ROUTES,
     *clients.ROUTES,
+    *access_requests.ROUTES,
+    *events.ROUTES,
+    *activity.ROUTES,
     *demo.ROUTES,
+    *pin.ROUTES,
     *BROKER,
 )
 
@@ -75,15 +96,28 @@ class Front:
         if CALLER not in request:
             self._guard.admit(request, need)
 
+    async def _need_asked_for(self, request: web.Request) -> Need | None:
+        """What the route that a preflight asks about needs; None where there is no such route."""
+        method = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_METHOD, "")
+        if method not in METHODS - {hdrs.METH_OPTIONS}:
+            return None
+        match = await request.app.router.resolve(request.clone(method=method))
+        return self._needs.get(match.handler)
+
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """One request from the door to its answer."""
         started = self._clock.monotonic()
         path = request.rel_url.raw_path
         try:
-            self._admit(request)
-            response = await handler(request)
+            if request.method == hdrs.METH_OPTIONS:
+                response: web.StreamResponse = self._guard.preflight(request, await self._need_asked_for(request))
+            else:
+                self._admit(request)
+                response = await handler(request)
         except Problem as problem:
             response = refusal(problem, path)
+            if CALLER not in request:
+                response.force_close()  # who was not let in is not listened to any longer, whatever else is on its way
         except DeviceFlowError as error:
             response = device_flow_response(error)
         except web.HTTPException as error:

@@ -8,17 +8,22 @@ import asyncio
 import difflib
 import json
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeVar, cast
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from meshmesh import wire
+from meshmesh_daemon.core.presence import MAX_PIN
 from meshmesh_daemon.core.problems import Problem, bad_field
+from meshmesh_daemon.usecases.presence import Consent
 
 MAX_BODY = 256 * 1024  # our own API needs a few hundred bytes; a pasted address a few thousand
 BODY_SECONDS = 10.0  # aiohttp has no deadline for a stalled body
+STALL_SECONDS = 30.0  # what a streamed body may make us wait, beyond its pace
+MIN_PACE = 1024  # bytes a second
 MAX_TEXT = 8192
 
 E_ = TypeVar("E_", bound=StrEnum)
@@ -58,6 +63,24 @@ async def read_json(request: web.Request) -> dict[str, object]:
     return parse_object(raw)
 
 
+async def read_form(request: web.Request) -> dict[str, str]:
+    """A form of one of our own pages, each field once.
+
+    Raises:
+        Problem: 400 for a field that stands twice, 408 too slow, 413 too large, 415 another content type.
+    """
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Problem(415, wire.Code.UNSUPPORTED_MEDIA_TYPE, "Send the form as a browser does.")
+    try:
+        pairs = parse_qsl((await _read_capped(request)).decode(), keep_blank_values=True, max_num_fields=20)
+    except ValueError:
+        raise Problem(400, wire.Code.BAD_REQUEST, "The form does not parse.") from None
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise Problem(400, wire.Code.BAD_REQUEST, "A field of the form stands twice.")
+    return form
+
+
 async def _read_capped(request: web.Request) -> bytes:
     raw = bytearray()
     try:
@@ -69,6 +92,30 @@ async def _read_capped(request: web.Request) -> bytes:
     except TimeoutError:
         raise Problem(408, wire.Code.TOO_SLOW, f"The body did not arrive within {BODY_SECONDS:.0f} s.") from None
     return bytes(raw)
+
+
+async def paced(request: web.Request) -> AsyncIterator[bytes]:
+    """A body of any length in pieces, as long as it keeps coming.
+
+    Only the time is counted that we wait for the caller, not what the other side takes.
+
+    Raises:
+        Problem: 408 where it stalls, or dribbles.
+    """
+    pieces = request.content.iter_any()
+    loop = asyncio.get_running_loop()
+    patience = STALL_SECONDS
+    while True:
+        began = loop.time()
+        try:
+            async with asyncio.timeout(patience):
+                piece = await anext(pieces, b"")
+        except TimeoutError:
+            raise Problem(408, wire.Code.TOO_SLOW, "The body does not keep coming.") from None
+        if not piece:
+            return
+        patience = min(STALL_SECONDS, patience + len(piece) / MIN_PACE - (loop.time() - began))
+        yield piece
 
 
 def parse_object(raw: bytes) -> dict[str, object]:
@@ -142,12 +189,31 @@ class Fields:
             raise bad_field(self._path + name, f"must be one of: {', '.join(words)}.")
         return enum(value)
 
+    def word(self, name: str, words: Sequence[str], *, required: bool = False) -> str | None:
+        """One of some words, or None where the field is absent."""
+        value = self._values.get(name)
+        if value is None and not required:
+            return None
+        if not isinstance(value, str) or value not in words:
+            why = "is required: one of" if value is None else "must be one of"
+            raise bad_field(self._path + name, f"{why}: {', '.join(words)}.")
+        return value
+
+    def present(self, name: str, needed: str) -> None:
+        """Refuse an object without the field, saying what is needed."""
+        if self._values.get(name) is None:
+            raise bad_field(self._path + name, f"is required{needed}")
+
     def flag(self, name: str) -> bool:
         """A boolean; absent is false."""
         value = self._values.get(name, False)
         if not isinstance(value, bool):
             raise bad_field(self._path + name, "must be true or false.")
         return value
+
+    def optional_flag(self, name: str) -> bool | None:
+        """A boolean, or None where the field is absent."""
+        return self.flag(name) if name in self._values else None
 
     def integer(self, name: str, *, low: int, high: int) -> int | None:
         """An integer in `low..high`, or None where the field is absent."""
@@ -197,11 +263,6 @@ class Fields:
         return items
 
 
-async def read_fields(request: web.Request, *known: str) -> Fields:
-    """The body as `Fields` that knows the given names."""
-    return Fields(await read_json(request), known)
-
-
 def query_integer(request: web.Request, name: str, *, low: int, high: int, default: int) -> int:
     """A whole number out of the query."""
     return _query(request, name, default, lambda text: _whole(name, text, low, high))
@@ -223,6 +284,11 @@ def _query(request: web.Request, name: str, default: int, read: Callable[[str], 
 def known_query(request: web.Request, *known: str) -> None:
     """Refuse a query with names that are not `known`."""
     Fields(dict.fromkeys(request.query, ""), known)
+
+
+def consent_of(request: web.Request, fields: Fields) -> Consent:
+    """What a request brings to prove that a person is there: the PIN in its body, or patience for the button."""
+    return Consent(pin=fields.text("pin", max_length=MAX_PIN), wait=float(prefer_wait(request)))
 
 
 def prefer_wait(request: web.Request) -> int:

@@ -42,7 +42,7 @@ class Caller:
 
     @property
     def is_owner(self) -> bool:
-        """Whether the owner's door was used without a pairing token."""
+        """Whether it is the owner: at the socket without a pairing token, or in the dashboard."""
         return self.kind is CallerKind.OWNER
 
 

@@ -9,21 +9,24 @@ import asyncio
 import os
 import socket
 import weakref
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from aiohttp import hdrs, web
 
 from meshmesh import wire
+from meshmesh_bridge.arrivals import Arrivals
 from meshmesh_bridge.broker import handle_of
 from meshmesh_bridge.caller import CALLER, Caller, CallerKind, Door
+from meshmesh_bridge.cors import CORS_ORIGIN, EXTENSION, preflight_answer
+from meshmesh_bridge.declared import Answer, Body
 from meshmesh_daemon.adapters import peers
 from meshmesh_daemon.core.problems import Next, Problem
 from meshmesh_storage.records import Client
 
-EXTENSION_SCHEMES = ("chrome-extension://", "moz-extension://")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_HEADER_BYTES = 64 * 1024  # aiohttp limits each field, not their sum
 
 
@@ -32,23 +35,35 @@ class Need(StrEnum):
 
     OPEN = "open"
     PAGE = "page"  # open, and a person's browser may navigate to it from anywhere
+    FORM = "form"  # what our own pages send, from a browser of the owner's user
     PAIR = "pair"  # open, and browser extensions may call it
     CLIENT = "client"
     OWNER = "owner"
     BROKER = "broker"  # a client that names itself with a handle
 
 
+_FOR_PAIRED_EXTENSIONS = frozenset({Need.OPEN, Need.CLIENT, Need.BROKER})
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One line of the API: where, who, and the handler."""
+    """One line of the API: where, who, the handler, and what it takes and gives.
+
+    `refuses` are the statuses of refusals beside those that follow from the rest, such as 401 and 422. `waits` says that
+    it minds `Prefer: wait=N`.
+    """
 
     method: str
     path: str
     need: Need
     handler: Handler
+    body: Body | None = None
+    query: Body = ()
+    answers: Mapping[int, Answer] = field(default_factory=dict[int, Answer])
+    refuses: frozenset[int] = frozenset()
+    waits: bool = False
 
 
 class Guard:
@@ -56,17 +71,33 @@ class Guard:
 
     Args:
         port: gives the TCP port, once the doors are open.
+        arrivals: knows the uid at the other end of a TCP connection.
         authenticate: a pairing token's client, or None.
+        is_dashboard: whether a session of the owner's dashboard is live.
+        is_paired: whether a client of this origin, an extension's, exists.
+        client_of_process: the client that `exec` minted for a process, or None.
         owner_uid: the user whose house this is.
     """
 
     def __init__(
-        self, *, port: Callable[[], int], authenticate: Callable[[str], Client | None], owner_uid: int
+        self,
+        *,
+        port: Callable[[], int],
+        arrivals: Arrivals,
+        authenticate: Callable[[str], Client | None],
+        is_dashboard: Callable[[str], bool],
+        is_paired: Callable[[str], bool],
+        client_of_process: Callable[[int], Client | None],
+        owner_uid: int,
     ) -> None:
         self._port = port
+        self._arrivals = arrivals
         self._authenticate = authenticate
+        self._is_dashboard = is_dashboard
+        self._is_paired = is_paired
+        self._client_of_process = client_of_process
         self._owner_uid = owner_uid
-        self._peer_uids: weakref.WeakKeyDictionary[asyncio.BaseTransport, int | None] = weakref.WeakKeyDictionary()
+        self._ancestors: weakref.WeakKeyDictionary[asyncio.BaseTransport, tuple[int, ...]] = weakref.WeakKeyDictionary()
 
     def admit(self, request: web.Request, need: Need) -> Caller:
         """Who is asking.
@@ -80,10 +111,29 @@ class Guard:
             self._check_host(request)
         origin = self._check_origin(request, need)
         client = self._client(request, need, origin)
-        caller = self._unix_caller(request, client) if unix else self._tcp_caller(request, client, origin)
+        caller = self._unix_caller(request, client) if unix else self._tcp_caller(request, need, client, origin)
         _check_need(caller, need)
         request[CALLER] = caller
         return caller
+
+    def preflight(self, request: web.Request, need: Need | None) -> web.Response:
+        """The answer to an OPTIONS request, which is a browser's preflight or nothing.
+
+        Args:
+            request: the preflight.
+            need: of the route for the method that is asked for; None where there is none.
+
+        Raises:
+            Problem: 400, 403, 405 or 421.
+        """
+        self._check_form(request)
+        if _is_unix(request) or hdrs.ACCESS_CONTROL_REQUEST_METHOD not in request.headers:
+            raise Problem(405, wire.Code.METHOD_NOT_ALLOWED, "OPTIONS is answered as a browser's preflight only.")
+        self._check_host(request)
+        own = self._arrivals.is_own(self._arrivals.uid(request.transport))
+        if need is None or not own or self._check_origin(request, need) is None:
+            raise _origin_refused()
+        return preflight_answer(request, request.headers[hdrs.ACCESS_CONTROL_REQUEST_METHOD])
 
     def _check_form(self, request: web.Request) -> None:
         if request.method not in METHODS:
@@ -95,7 +145,7 @@ class Guard:
         encodings = request.headers.getall(hdrs.TRANSFER_ENCODING, [])
         if encodings and (encodings != ["chunked"] or request.version < (1, 1)):
             raise Problem(400, wire.Code.BAD_REQUEST, "Only 'chunked' is taken as Transfer-Encoding, on HTTP/1.1.")
-        if request.method in {hdrs.METH_GET, hdrs.METH_HEAD} and request.can_read_body:
+        if request.method in _BODILESS and request.can_read_body:
             raise Problem(400, wire.Code.BAD_REQUEST, f"A {request.method} request has no body here.")
         if len(request.headers.getall(hdrs.AUTHORIZATION, [])) > 1:
             raise Problem(400, wire.Code.BAD_REQUEST, "Send one Authorization header.")
@@ -121,26 +171,24 @@ class Guard:
 
         A missing Origin proves nothing (images, no-cors and navigations send none), so Sec-Fetch-Site is judged too.
         """
-        origins = request.headers.getall(hdrs.ORIGIN, [])
-        site = request.headers.get("Sec-Fetch-Site", "none")
         if need is Need.PAGE and _is_navigation(request):
             return None
-        refusal = Problem(403, wire.Code.ORIGIN_REFUSED, "Web pages may not use this service.")
+        origins = request.headers.getall(hdrs.ORIGIN, [])
         if len(origins) > 1:
-            raise refusal
-        if not origins:
-            if site not in {"none", "same-origin"}:
-                raise refusal
+            raise _origin_refused()
+        if not origins or origins[0] in {f"http://{host}" for host in self._own_hosts()}:
+            if request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+                raise _origin_refused()
             return None
-        if origins[0] in {f"http://{host}" for host in self._own_hosts()}:
-            if site not in {"none", "same-origin"}:
-                raise refusal
-            return None
-        if need is Need.PAIR and origins[0].startswith(EXTENSION_SCHEMES):
-            return origins[0]
-        if need in {Need.CLIENT, Need.BROKER} and origins[0].startswith(EXTENSION_SCHEMES):
-            return origins[0]  # believed only together with a pairing token that is bound to it: see _client
-        raise refusal
+        if not self._is_extension(origins[0], need):
+            raise _origin_refused()
+        request[CORS_ORIGIN] = origins[0]
+        return origins[0]
+
+    def _is_extension(self, origin: str, need: Need) -> bool:
+        if not EXTENSION.fullmatch(origin):
+            return False
+        return need is Need.PAIR or (need in _FOR_PAIRED_EXTENSIONS and self._is_paired(origin))
 
     def _client(self, request: web.Request, need: Need, origin: str | None) -> Client | None:
         token = _credential(request, need)
@@ -152,41 +200,74 @@ class Guard:
                 "This pairing token is not known, or has ended.",
                 next_step=Next("Pair this program again", command="meshmesh pair NAME"),
             )
-        if origin and need is not Need.PAIR and (client is None or client.origin != origin):
-            raise Problem(403, wire.Code.ORIGIN_REFUSED, "This extension is not paired.")
+        if client and origin and client.origin != origin:
+            raise Problem(403, wire.Code.ORIGIN_REFUSED, "This pairing token belongs to another program.")
         if client and client.origin and request.headers.get(hdrs.ORIGIN, client.origin) != client.origin:
-            raise Problem(403, wire.Code.ORIGIN_REFUSED, "This pairing token belongs to another extension.")
+            raise Problem(403, wire.Code.ORIGIN_REFUSED, "This pairing token belongs to an extension.")
         return client
 
     def _unix_caller(self, request: web.Request, client: Client | None) -> Caller:
-        peer = peers.unix_peer(_socket(request))
+        peer = peers.unix_peer(peer_of(request))
         if peer is None or peer.uid != self._owner_uid:
             raise Problem(403, wire.Code.NOT_ALLOWED, "This socket is the owner's.")
+        client = client or self._descended_from(request, peer.pid)
         kind = CallerKind.CLIENT if client else CallerKind.OWNER
         return Caller(kind=kind, door=Door.UNIX, client=client, uid=peer.uid, pid=peer.pid, own_uid=True)
 
-    def _tcp_caller(self, request: web.Request, client: Client | None, origin: str | None) -> Caller:
-        uid = self._tcp_uid(request)
-        own = uid == self._owner_uid
-        if client is None or not own:
-            return Caller(kind=CallerKind.OPEN, door=Door.TCP, uid=uid, origin=origin, own_uid=own)
-        return Caller(kind=CallerKind.CLIENT, door=Door.TCP, client=client, uid=uid, origin=origin, own_uid=own)
-
-    def _tcp_uid(self, request: web.Request) -> int | None:
+    def _descended_from(self, request: web.Request, pid: int) -> Client | None:
+        """The client that the caller is by descent: a child of `exec` is no owner, whether it shows its token or not."""
         transport = request.transport
         if transport is None:
             return None
-        if transport not in self._peer_uids:
-            self._peer_uids[transport] = peers.tcp_peer_uid(_socket(request))
-        return self._peer_uids[transport]
+        if transport not in self._ancestors:
+            self._ancestors[transport] = tuple(peers.ancestors(pid))
+        found = (self._client_of_process(ancestor) for ancestor in self._ancestors[transport])
+        return next((client for client in found if client), None)
+
+    def _tcp_caller(self, request: web.Request, need: Need, client: Client | None, origin: str | None) -> Caller:
+        uid = self._arrivals.uid(request.transport)
+        own = self._arrivals.is_own(uid)
+        kind = CallerKind.OPEN
+        if client is not None and own:
+            kind = CallerKind.CLIENT
+        elif client is None and own and origin is None and need is not Need.PAGE and self._has_session(request):
+            kind = CallerKind.OWNER
+        return Caller(
+            kind=kind,
+            door=Door.TCP,
+            client=client if kind is CallerKind.CLIENT else None,
+            uid=uid,
+            origin=origin,
+            own_uid=own,
+        )
+
+    def _has_session(self, request: web.Request) -> bool:
+        """Whether the owner's dashboard asks; what is no session any more is said, since its page must then end.
+
+        A pairing token beside it makes the caller that client, an extension's origin or another uid nobody: for them
+        this is not asked. What a page may be navigated to knows no owner.
+        """
+        sessions = request.headers.getall(wire.HEADER_SESSION, [])
+        if sessions and not (len(sessions) == 1 and self._is_dashboard(sessions[0])):
+            raise Problem(
+                401,
+                wire.Code.UNKNOWN_CREDENTIAL,
+                "This dashboard session is not known, or has ended.",
+                next_step=Next("Open the dashboard again", command="meshmesh open"),
+            )
+        return bool(sessions)
+
+
+def _origin_refused() -> Problem:
+    return Problem(403, wire.Code.ORIGIN_REFUSED, "Web pages may not use this service.")
 
 
 def _check_need(caller: Caller, need: Need) -> None:
     if need in {Need.OPEN, Need.PAGE}:
         return
-    if need is Need.PAIR:
-        if not caller.own_uid:
-            raise Problem(403, wire.Code.NOT_ALLOWED, "Only programs of this service's own user can pair.")
+    if need in {Need.PAIR, Need.FORM}:
+        if not (caller.own_uid or caller.door is Door.UNIX):
+            raise Problem(403, wire.Code.NOT_ALLOWED, "Only programs of this service's own user can do this.")
         return
     if need is Need.OWNER and not caller.is_owner:
         if caller.kind is CallerKind.CLIENT:
@@ -194,7 +275,7 @@ def _check_need(caller: Caller, need: Need) -> None:
         raise Problem(
             401,
             wire.Code.NO_CREDENTIAL,
-            "Only the owner can do this, over the UNIX socket.",
+            "Only the owner can do this, over the UNIX socket or in the dashboard.",
             next_step=Next("Use the command line", command="meshmesh --help"),
         )
     if caller.kind is CallerKind.OPEN or (need is Need.BROKER and caller.client is None):
@@ -222,14 +303,14 @@ def _is_navigation(request: web.Request) -> bool:
     )
 
 
-def _socket(request: web.Request) -> socket.socket | None:
+def peer_of(request: web.Request) -> socket.socket | None:
     sock: object = request.get_extra_info("socket")
     # asyncio hands out a TransportSocket; the kernel calls take its file descriptor's family and names alike
     return sock if sock is not None else None  # type: ignore[return-value]
 
 
 def _is_unix(request: web.Request) -> bool:
-    sock = _socket(request)
+    sock = peer_of(request)
     return sock is not None and sock.family == socket.AF_UNIX
 
 

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from aiohttp import web
-from meshmesh_daemon.usecases.access import Access
-from meshmesh_daemon.usecases.sessions import Sessions
-from meshmesh_daemon.usecases.sign_ins import SignIns
 
 from meshmesh import wire
 from meshmesh_bridge.broker import Broker
@@ -18,15 +15,36 @@ from meshmesh_daemon.adapters.demo import DemoPeer
 from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.core.problems import Next, Problem
 from meshmesh_daemon.settings import Settings
+from meshmesh_daemon.usecases.access import Access
+from meshmesh_daemon.usecases.access_requests import AccessRequests
+from meshmesh_daemon.usecases.activity import Activity
+from meshmesh_daemon.usecases.connections import Connections
+from meshmesh_daemon.usecases.dashboard import Dashboard
+from meshmesh_daemon.usecases.diagnosis import Diagnoses
+from meshmesh_daemon.usecases.events import Events
+from meshmesh_daemon.usecases.pairings import Pairings
+from meshmesh_daemon.usecases.pins import Pins
+from meshmesh_daemon.usecases.sessions import Sessions
+from meshmesh_daemon.usecases.sign_ins import SignIns
+from meshmesh_daemon.usecases.terminal import OwnTerminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rooms:
     """What needs an open vault."""
 
+    activity: Activity
+    connections: Connections
+    dashboard: Dashboard
+    diagnoses: Diagnoses
     sessions: Sessions
     sign_ins: SignIns
     access: Access
+    pairings: Pairings
+    pins: Pins
+    terminal: OwnTerminal
+    access_requests: AccessRequests
+    events: Events
     broker: Broker
 
 

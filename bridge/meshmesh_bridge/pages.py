@@ -38,6 +38,6 @@ def render(template: str, *, status_code: int = 200, **values: object) -> web.Re
 
 
 @cache
-def style() -> bytes:
-    """The one style sheet."""
-    return (_HERE / "static" / "style.css").read_bytes()
+def static(name: str) -> bytes:
+    """A file under `static/`."""
+    return (_HERE / "static" / name).read_bytes()

@@ -1,39 +1,46 @@
 """What aiohttp does around our handlers, put right.
 
-No `Server` header, and no bytes of a bad request in the log or the answer.
+No `Server` header, no bytes of a bad request in the log or the answer, a cap on connections.
 
 aiohttp answers a request that does not parse by itself: no middleware and no signal runs, the offending header's
 bytes go to the log and are echoed. `QuietHandler` is the one place where that is replaced.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import cast
 
 from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
-from meshmesh_bridge.errors import problem_response
+from meshmesh_bridge.arrivals import Arrivals, TurnedAway
+from meshmesh_bridge.cors import CORS_ORIGIN, answer_headers
 from meshmesh_daemon.core.problems import Problem
 
 log = logging.getLogger("meshmesh.http")
+
+ARRIVALS: web.AppKey[Arrivals] = web.AppKey("arrivals", Arrivals)
 
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; "
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
 }
 
 
-async def finish_headers(_request: web.BaseRequest, response: web.StreamResponse) -> None:
+async def finish_headers(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """The `on_response_prepare` signal: what every answer of ours carries, and the one header it does not."""
     response.headers.popall(hdrs.SERVER, None)
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+    origin = request.get(CORS_ORIGIN)
+    if origin is not None:
+        response.headers.update(answer_headers(origin))
 
 
 class _BareResponse(web.Response):
@@ -45,9 +52,30 @@ class _BareResponse(web.Response):
 
 
 class QuietHandler(RequestHandler):
-    """The connection's protocol, with an error answer that repeats nothing of the request."""
+    """The connection's protocol: counted, and with an error answer that repeats nothing of the request.
 
-    __slots__ = ()
+    Its server sets `arrivals`, since aiohttp makes it with settings of its own.
+    """
+
+    __slots__ = ("_arrived", "arrivals")
+
+    arrivals: Arrivals
+    _arrived: asyncio.BaseTransport | None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, or hand the connection to who turns it away."""
+        self._arrived = transport if self.arrivals.arrive(transport) else None
+        if self._arrived is None:
+            log.warning("a connection was turned away: there are too many")
+            TurnedAway(self.arrivals, cast("asyncio.Transport", transport))
+            return
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End."""
+        if self._arrived is not None:
+            self.arrivals.leave(self._arrived)
+        super().connection_lost(exc)
 
     def handle_error(
         self,
@@ -70,33 +98,40 @@ class QuietHandler(RequestHandler):
 
 
 class QuietServer(web.Server):
-    """A server that makes `QuietHandler`s."""
+    """A server that makes `QuietHandler`s.
 
-    def __call__(self) -> RequestHandler:
-        """The protocol of a new connection."""
-        return QuietHandler(self, loop=self._loop, **self._kwargs)
+    Args:
+        arrivals: counts connections.
+        made: the server that aiohttp would have used.
+    """
 
-
-class QuietRunner(web.AppRunner):
-    """An `AppRunner` on a `QuietServer`."""
-
-    async def _make_server(self) -> web.Server:
-        made = await super()._make_server()
-        return QuietServer(
+    def __init__(self, arrivals: Arrivals, made: web.Server) -> None:
+        super().__init__(
             made.request_handler,
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
-            **made._kwargs,
+            **made._kwargs,  # pyright: ignore[reportPrivateUsage]  # aiohttp has no public way to its own handler
         )
+        self._arrivals = arrivals
+
+    def __call__(self) -> RequestHandler:
+        """The protocol of a new connection."""
+        handler = QuietHandler(self, loop=self._loop, **self._kwargs)
+        handler.arrivals = self._arrivals
+        return handler
+
+
+class QuietRunner(web.AppRunner):
+    """An `AppRunner` on a `QuietServer`; the application says where arrivals are counted."""
+
+    async def _make_server(self) -> web.Server:
+        return QuietServer(self.app[ARRIVALS], await super()._make_server())
 
 
 def access_line(request: web.Request, status: int, seconds: float) -> None:
-    """One line a request: method, path without its query, status, time. Never a header."""
-    path = request.rel_url.raw_path[:200]
-    log.info("%s %s %d %.1f ms", request.method, path, status, seconds * 1000)
-
-
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    """One line a request: method, route, status, time. Never the address itself, which may hold a name, or a header."""
+    resource = request.match_info.route.resource
+    log.info("%s %s %d %.1f ms", request.method, resource.canonical if resource else "-", status, seconds * 1000)
 
 
 def http_problem(error: web.HTTPException) -> Problem:
@@ -107,13 +142,3 @@ def http_problem(error: web.HTTPException) -> Problem:
         allowed = ", ".join(sorted(error.allowed_methods))
         return Problem(405, "method_not_allowed", f"This address takes: {allowed}.")
     return Problem(error.status, "bad_request", HTTPStatus(error.status).phrase)
-
-
-__all__ = [
-    "SECURITY_HEADERS",
-    "QuietRunner",
-    "access_line",
-    "finish_headers",
-    "http_problem",
-    "problem_response",
-]

@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from aiohttp import hdrs, web
 
 from meshmesh import wire
+from meshmesh_bridge.bodies import read_form
 from meshmesh_bridge.caller import CALLER, Door
+from meshmesh_bridge.declared import PAGE, Answer
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import House, house_of
-from meshmesh_bridge.pages import render, style
+from meshmesh_bridge.pages import render, static
+from meshmesh_bridge.shapes import next_for
 from meshmesh_daemon.core.problems import Next, Problem
 
 OLD = "/signed-in/old"
@@ -70,48 +73,85 @@ async def get_signed_in(request: web.Request) -> web.Response:
         )
     if view.error is not None:
         title = str(view.error.members.get("title", "The sign-in did not work."))
-        return _message(title, view.error.detail, view.error.next_step, status_code=400)
+        return _message(
+            title,
+            view.error.detail,
+            view.error.next_step,
+            status_code=400,
+            message_for_admin=view.error.members.get("message_for_admin"),
+            keep_at=f"/signed-in/{view.id}/keep" if view.keepable else None,
+        )
     if view.connection is None:
         return _message("Still waiting.", "This sign-in has not come back from Salesforce yet.", None)
-    return render("signed_in.html", connection=view.connection, kind=view.connection.kind.value)
-
-
-def _message(title: str, sentence: str, step: Next | None, *, status_code: int = 200) -> web.Response:
-    return render("message.html", status_code=status_code, title=title, sentence=sentence, next_step=step)
-
-
-async def get_pair_page(request: web.Request) -> web.Response:
-    """Where a pairing's `verification_uri` leads: what to type. A code in the address approves nothing."""
-    house = house_of(request)
-    return (
-        _message(
-            "A program wants to be paired.",
-            "Compare the code it shows with the list in your terminal, then approve it there.",
-            Next("See who asks, and what it may do", command="meshmesh client list"),
-        )
-        if house.rooms_if_open
-        else _message("Not now.", "The vault is not open.", None)
+    return render(
+        "signed_in.html",
+        connection=view.connection,
+        kind=view.connection.kind.value,
+        next_step=next_for(view.connection, house_of(request).port),
+        note=view.note,
     )
 
 
-async def get_reconnect_page(_request: web.Request) -> web.Response:
-    """Where a notification leads. It names nothing: anybody can open this address."""
-    return _message(
-        "A connection needs you.",
-        "Signing in again keeps its name, its grants and its history.",
-        Next("See which one, and sign in again", command="meshmesh connections"),
+def _message(
+    title: str,
+    sentence: str,
+    step: Next | None,
+    *,
+    status_code: int = 200,
+    message_for_admin: object = None,
+    keep_at: str | None = None,
+) -> web.Response:
+    return render(
+        "message.html",
+        status_code=status_code,
+        title=title,
+        sentence=sentence,
+        next_step=step,
+        message_for_admin=message_for_admin,
+        keep_at=keep_at,
     )
+
+
+async def keep(request: web.Request) -> web.Response:
+    """Keep what a sign-in became although it is not what was asked for: the one thing that its page can do."""
+    sign_ins = house_of(request).rooms.sign_ins
+    sign_in_id = request.match_info["id"]
+    form = await read_form(request)
+    name = form.get("name", "").strip() or None
+    try:
+        view = await sign_ins.keep(sign_in_id, name)
+    except Problem as problem:
+        return _message("It was not kept.", problem.detail, problem.next_step, status_code=problem.status)
+    return _see_other(f"/signed-in/{view.id}")
 
 
 async def get_style(_request: web.Request) -> web.Response:
     """The style sheet."""
-    return web.Response(body=style(), content_type="text/css")
+    return web.Response(body=static("style.css"), content_type="text/css")
 
+
+async def get_mark(_request: web.Request) -> web.Response:
+    """The icon; browsers ask for `/favicon.ico` too."""
+    return web.Response(body=static("mark.svg"), content_type="image/svg+xml")
+
+
+_GONE_ON = Answer(description="Go on to a clean page", content_types=(), headers={"Location": "The page"})
+_STYLE = Answer(description="A style sheet", content_types=("text/css",))
+_MARK = Answer(description="An image", content_types=("image/svg+xml",))
+_SIGNED_IN = {200: PAGE, 400: Answer(description="A page that says what went wrong", content_types=("text/html",))}
 
 ROUTES = (
-    Route(method="GET", path=wire.REDIRECT_PATH, need=Need.PAGE, handler=get_redirect),
-    Route(method="GET", path="/signed-in/{id}", need=Need.PAGE, handler=get_signed_in),
-    Route(method="GET", path="/pair", need=Need.PAGE, handler=get_pair_page),
-    Route(method="GET", path="/r/{id}", need=Need.PAGE, handler=get_reconnect_page),
-    Route(method="GET", path="/static/style.css", need=Need.OPEN, handler=get_style),
+    Route(method="GET", path=wire.REDIRECT_PATH, need=Need.PAGE, handler=get_redirect, answers={303: _GONE_ON}),
+    Route(method="GET", path="/signed-in/{id}", need=Need.PAGE, handler=get_signed_in, answers=_SIGNED_IN),
+    Route(
+        method="POST",
+        path="/signed-in/{id}/keep",
+        need=Need.FORM,
+        handler=keep,
+        answers={303: _GONE_ON, **dict.fromkeys((404, 409, 410, 422), PAGE)},
+        refuses=frozenset({408, 413, 415}),
+    ),
+    Route(method="GET", path="/static/style.css", need=Need.OPEN, handler=get_style, answers={200: _STYLE}),
+    Route(method="GET", path="/static/mark.svg", need=Need.OPEN, handler=get_mark, answers={200: _MARK}),
+    Route(method="GET", path="/favicon.ico", need=Need.OPEN, handler=get_mark, answers={200: _MARK}),
 )

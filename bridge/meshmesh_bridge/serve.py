@@ -8,38 +8,37 @@ import argparse
 import asyncio
 import logging
 import os
-import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from aiohttp import web
-from meshmesh.paths import Paths, resolve
-from meshmesh_storage.errors import UnsafePath, VaultError
-from meshmesh_storage.paths import private_file, private_folder
 
 from meshmesh import wire
-from meshmesh_bridge import VERSION, rooms
+from meshmesh.paths import Paths, resolve
+from meshmesh_bridge import VERSION, hardening, rooms
 from meshmesh_bridge.application import build
+from meshmesh_bridge.arrivals import Arrivals
 from meshmesh_bridge.guard import Guard, owner_uid
-from meshmesh_bridge.house import House, Trouble
-from meshmesh_bridge.plumbing import QuietRunner
+from meshmesh_bridge.house import House
+from meshmesh_bridge.plumbing import ARRIVALS, QuietRunner
+from meshmesh_daemon.adapters import peers
 from meshmesh_daemon.adapters.clock import SystemClock
 from meshmesh_daemon.adapters.instance import AlreadyRunning, InstanceLock, bind_unix, write_endpoint
 from meshmesh_daemon.adapters.ports import Listeners, PortBusy, bind_loopback
 from meshmesh_daemon.settings import Settings, SettingsError, load
+from meshmesh_storage.errors import UnsafePath
+from meshmesh_storage.paths import private_file, private_folder
 from meshmesh_storage.records import Client
 
 log = logging.getLogger("meshmesh")
 
 KEEPALIVE_SECONDS = 60.0  # aiohttp's header deadline too: a dribbled request is cut here
 DRAIN_SECONDS = 3.0  # aiohttp waits this long twice for running handlers
-SERVER_LIMITS = {
-    "max_line_size": 20_000,
-    "max_headers": 64,
-    "max_field_size": 8190,
-}  # Salesforce takes 16,384-byte URIs
+MAX_LINE = 20_000  # Salesforce takes addresses of 16,384 bytes
+MAX_HEADERS = 64
+MAX_FIELD = 8190
 
 
 class _Refused(Exception):
@@ -64,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="meshmeshd", description="The MeshMesh service, in the foreground.")
     parser.add_argument("--version", action="version", version=f"meshmeshd {VERSION}")
     parser.parse_args(argv)
-    _harden()
+    hardening.shed_environment()
+    hardening.close_process()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname).1s %(name)s %(message)s")
     for name in ("aiohttp.server", "aiohttp.access", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # their lines quote what callers sent
@@ -76,21 +76,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return wire.Exit.OK
 
 
-def _harden() -> None:
-    os.umask(0o077)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold tokens
-
-
 async def _serve() -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    threads = hardening.make_threads()
+    loop.set_default_executor(threads)
+    if not hardening.has_strict_parser():
+        step = "Install aiohttp's wheel for this platform, and unset AIOHTTP_NO_EXTENSIONS."
+        raise _Refused("aiohttp has no C parser here, and its other one is too lenient.", step, wire.Exit.SETTINGS)
     try:
         async with _running():
             await stop.wait()
             log.info("stopping")
+        hardening.end_threads(threads)
     except UnsafePath as unsafe:
         raise _Refused(str(unsafe), unsafe.next_step, wire.Exit.SETTINGS) from None
     except SettingsError as error:
@@ -105,7 +105,7 @@ async def _serve() -> None:
 
 
 @asynccontextmanager
-async def _running() -> AsyncIterator[House]:
+async def _running() -> AsyncGenerator[House, None]:
     """The whole house, from private folders to READY; torn down in the opposite order."""
     paths = resolve(os.environ)
     _check_folders(paths)
@@ -149,19 +149,42 @@ def _house(settings: Settings, paths: Paths, listeners: Listeners) -> House:
 
 
 @asynccontextmanager
-async def _doors(house: House, paths: Paths, listeners: Listeners) -> AsyncIterator[None]:
+async def _doors(house: House, paths: Paths, listeners: Listeners) -> AsyncGenerator[None, None]:
     def authenticate(token: str) -> Client | None:
         return house.rooms.access.authenticate(token)
 
-    guard = Guard(port=lambda: house.port, authenticate=authenticate, owner_uid=owner_uid())
+    def client_of_process(pid: int) -> Client | None:
+        return house.rooms_if_open.access.client_of_process(pid) if house.rooms_if_open else None
+
+    def is_dashboard(session: str) -> bool:
+        return house.rooms_if_open is not None and house.rooms_if_open.dashboard.admits(session)
+
+    def is_paired(origin: str) -> bool:
+        paired = house.rooms_if_open.access.all() if house.rooms_if_open else []
+        return any(client.origin == origin for client in paired)
+
+    arrivals = Arrivals(owner_uid=owner_uid(), uid_of=peers.tcp_peer_uid, files=hardening.raise_file_limit())
+    guard = Guard(
+        port=lambda: house.port,
+        arrivals=arrivals,
+        authenticate=authenticate,
+        is_dashboard=is_dashboard,
+        is_paired=is_paired,
+        client_of_process=client_of_process,
+        owner_uid=owner_uid(),
+    )
+    app = build(house, guard)
+    app[ARRIVALS] = arrivals
     runner = QuietRunner(
-        build(house, guard),
+        app,
         access_log=None,
         auto_decompress=False,
         handler_cancellation=True,
         keepalive_timeout=KEEPALIVE_SECONDS,
         shutdown_timeout=DRAIN_SECONDS,
-        **SERVER_LIMITS,
+        max_line_size=MAX_LINE,
+        max_headers=MAX_HEADERS,
+        max_field_size=MAX_FIELD,
     )
     await runner.setup()
     try:
@@ -181,11 +204,6 @@ def _announce(house: House, listeners: Listeners) -> None:
     if house.trouble:
         log.error("%s Next: %s", house.trouble.detail, house.trouble.next_step)
     log.info("ready on http://localhost:%d/ and %s (pid %d)", house.port, house.socket_path, house.pid)
-
-
-def vault_trouble(error: VaultError) -> Trouble:
-    """A vault that cannot be opened, as the status says it."""
-    return Trouble(str(error), error.next_step)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
 from datetime import UTC, datetime
 
-from meshmesh_daemon.usecases.sign_ins import SignInView
-
 from meshmesh import wire
+from meshmesh_bridge.bodies import Fields
+from meshmesh_bridge.declared import Body, Flag, Text, Whole, names, one_of
 from meshmesh_bridge.errors import next_document, problem_document
 from meshmesh_bridge.house import House
 from meshmesh_daemon.core.problems import Next
-from meshmesh_storage.records import App, Client, Connection, Grant, Session, Status
+from meshmesh_daemon.usecases.access import WantedGrant
+from meshmesh_daemon.usecases.attempts import SignInView
+from meshmesh_storage.records import App, Client, Connection, Grant, Mode, Session, Status
 
 Json = dict[str, object]
 
@@ -89,7 +91,7 @@ def grant_shape(grant: Grant, connection_name: str) -> Json:
 
 def client_shape(house: House, client: Client) -> Json:
     """A paired program; its grants by the names of their connections."""
-    named = [(grant, house.rooms.sessions.by_id(grant.connection_id)) for grant in client.grants]
+    named = [(grant, house.rooms.connections.by_id(grant.connection_id)) for grant in client.grants]
     return {
         "id": client.id,
         "name": client.name,
@@ -126,4 +128,34 @@ def sign_in_shape(view: SignInView) -> Json:
         "expires_at": moment(view.expires_at),
         "connection": view.connection.name if view.connection else None,
         "error": problem_document(view.error) if view.error else None,
+        "keepable": view.keepable,
+        "note": view.note,
     }
+
+
+MAX_GRANTS = 64
+YEAR = 366 * 24 * 3600
+
+
+GRANT: Body = (
+    Text("connection", required=True),
+    one_of("mode", Mode),
+    Flag("raw_token"),
+    Whole("expires_in", low=1, high=YEAR),
+)
+
+
+def wanted_grants(fields: Fields) -> list[WantedGrant] | None:
+    """The member `grants` of a body, or None where it is absent."""
+    grants = fields.objects("grants", names(GRANT), most=MAX_GRANTS)
+    return None if grants is None else [_wanted(grant) for grant in grants]
+
+
+def _wanted(fields: Fields) -> WantedGrant:
+    mode = fields.choice("mode", Mode)
+    return WantedGrant(
+        connection=fields.required_text("connection"),
+        mode=mode or Mode.READ,
+        raw_token=fields.flag("raw_token"),
+        expires_in=fields.integer("expires_in", low=1, high=YEAR),
+    )

@@ -14,9 +14,10 @@ DEFAULT_PORT = 1717
 MANAGED_CLIENT_ID = "PlatformCLI"  # Salesforce's public CLI client: its registered callback is exactly ours
 MAX_PORT = 65535
 _KNOWN: dict[str, tuple[str, ...]] = {
-    "": ("port", "salesforce", "demo"),
+    "": ("port", "salesforce", "demo", "notifications"),
     "salesforce": ("client_id", "extra_login_origins"),
     "demo": ("enabled",),
+    "notifications": ("enabled",),
 }
 
 
@@ -36,6 +37,7 @@ class Settings:
     client_id: str = MANAGED_CLIENT_ID
     extra_login_origins: tuple[str, ...] = ()
     demo_enabled: bool = True
+    notifications_enabled: bool = True
 
 
 def load(config_file: Path, environ: Mapping[str, str]) -> Settings:
@@ -51,6 +53,7 @@ def load(config_file: Path, environ: Mapping[str, str]) -> Settings:
     document = _document(config_file)
     salesforce = _table(document, "salesforce")
     demo = _table(document, "demo")
+    notes = _table(document, "notifications")
     origins = environ.get("MESHMESH_EXTRA_LOGIN_ORIGINS")
     return Settings(
         port=_port(environ.get("MESHMESH_PORT"), document.get("port", DEFAULT_PORT)),
@@ -59,6 +62,7 @@ def load(config_file: Path, environ: Mapping[str, str]) -> Settings:
             origins.split(",") if origins is not None else salesforce.get("extra_login_origins", [])
         ),
         demo_enabled=_flag("demo.enabled", demo.get("enabled", True)),
+        notifications_enabled=_flag("notifications.enabled", notes.get("enabled", True)),
     )
 
 

@@ -25,6 +25,7 @@ async def put(tx: Transaction, client: Client) -> None:
         "created_at": times.to_text(client.created_at),
         "expires_at": times.to_text(client.expires_at),
         "last_used_at": times.to_text(client.last_used_at),
+        "process": client.process,
         "grants": [
             {
                 "connection_id": grant.connection_id,
@@ -55,6 +56,7 @@ def _record(row: Row) -> Client:
         expires_at=times.from_text(profile["expires_at"]),
         last_used_at=times.from_text(profile["last_used_at"]),
         grants=tuple(_grant(grant) for grant in cast("list[Json]", profile["grants"])),
+        process=cast("str | None", profile["process"]),
     )
 
 

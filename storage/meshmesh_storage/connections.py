@@ -36,7 +36,10 @@ async def insert(tx: Transaction, connection: Connection) -> None:
 
     Raises:
         NameTaken: another one has its name.
+        StaleGeneration: there is one with this id; nothing was written.
     """
+    if await tx.row(CONNECTIONS, connection.id):
+        raise StaleGeneration("This connection is there already.", "Look again.")
     await _put(tx, connection)
 
 

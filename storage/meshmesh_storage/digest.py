@@ -1,14 +1,19 @@
-"""A keyed digest over the rows of a table, that changes by one row at a time.
+"""A keyed digest over the rows of a table, that changes by one row at a time, and the ledger of all of them.
 
 The sum modulo 2^256 of a MAC of each row: adding, changing or removing a row costs one or two MACs whatever the
-table's size. The sum is sealed beside the rows, in the same transaction, so that an old row that is put back by hand, a
-row taken away or a changed plain column does not add up any more.
+table's size. The sums of all tables are sealed as one value beside the rows, in the same transaction, so that an old
+row that is put back by hand, a row taken away or a changed plain column does not add up any more. They are one value,
+not one a table, because an old row could otherwise be put back together with its own table's old sum.
 """
 
 import hmac
+import json
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from meshmesh_storage.sealing import Place, Sealer
 
 MODULUS = 1 << 256
 Value = str | int | bytes | None
@@ -29,14 +34,59 @@ class Digest:
         """With one row less."""
         return Digest((self.total - mac) % MODULUS, self.count - 1)
 
-    def to_bytes(self) -> bytes:
-        """40 bytes: the sum, then the count."""
-        return self.total.to_bytes(32, "big") + struct.pack(">q", self.count)
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the tables hold, by their digests. `version` grows with each transaction that changed a row."""
+
+    version: int = 0
+    digests: Mapping[str, Digest] = field(default_factory=dict[str, Digest])
+
+    def of(self, table: str) -> Digest:
+        """A table's digest; that of an empty table where none was written yet."""
+        return self.digests.get(table, Digest())
+
+    def seal(self, sealer: Sealer) -> bytes:
+        """The sealed form, that stands beside its version in the one row of the table `digest`."""
+        return sealer.seal(self.to_bytes(), _place(self.version))
 
     @classmethod
-    def from_bytes(cls, raw: bytes) -> "Digest":
-        """Out of 40 bytes."""
-        return cls(int.from_bytes(raw[:32], "big"), struct.unpack(">q", raw[32:])[0])
+    def open(cls, sealer: Sealer, version: int, sealed: bytes) -> "Ledger":
+        """What `seal` gave.
+
+        Raises:
+            SealBroken: it is another version's, or was changed.
+        """
+        return cls.from_bytes(version, sealer.open(sealed, _place(version)))
+
+    def to_bytes(self) -> bytes:
+        """JSON: for each table the sum (64 hex digits) and the count. The version stands beside it."""
+        document = {name: [f"{digest.total:064x}", digest.count] for name, digest in sorted(self.digests.items())}
+        return json.dumps(document, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, version: int, raw: bytes) -> "Ledger":
+        """What `to_bytes` wrote, of a version."""
+        document = cast("dict[str, tuple[str, int]]", json.loads(raw))
+        return cls(version, {name: Digest(int(total, 16), count) for name, (total, count) in document.items()})
+
+
+def _place(version: int) -> Place:
+    return Place("digest", "1", "sealed", version)
+
+
+def table_digest(key: bytes, table: str, rows: Iterable[Sequence[Value]]) -> Digest:
+    """The digest of a whole table.
+
+    Args:
+        key: 32 bytes.
+        table: its name.
+        rows: every column's value, in the table's order; the order of rows does not matter.
+    """
+    digest = Digest()
+    for row in rows:
+        digest = digest.add(row_mac(key, table, row))
+    return digest
 
 
 def row_mac(key: bytes, table: str, values: Sequence[Value]) -> int:

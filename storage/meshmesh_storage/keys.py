@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from meshmesh_storage.errors import KeyUnavailable
-from meshmesh_storage.paths import create_private_file, private_file
+from meshmesh_storage.paths import create_private_file, draft, private_folder, read_private_file
 
 KEY_BYTES = 32  # AES-256
 
@@ -54,21 +54,36 @@ class KeyFile:
         return await asyncio.to_thread(self._read)
 
     def _read(self) -> bytes | None:
-        private_file(self._path)
+        private_folder(self._path.parent)
         try:
-            key = base64.b64decode(self._path.read_bytes().strip(), validate=True)
-        except FileNotFoundError:
-            return None
+            content = read_private_file(self._path)
+            if content is None:
+                return None
+            key = base64.b64decode(content.strip(), validate=True)
+        except OSError as error:
+            raise KeyUnavailable(
+                f"The key file {self._path} cannot be read ({error.strerror}).",
+                f"Look at its rights: ls -l {self._path}",
+            ) from None
         except binascii.Error:
             key = b""
         if len(key) != KEY_BYTES:
             raise KeyUnavailable(
                 f"The key file {self._path} does not hold a key.", "Put back the right file from a backup."
             )
+        draft(self._path)  # a crash right after the naming leaves the other name
         return key
 
     async def create(self) -> bytes:
-        """A new key, on disk when this returns."""
+        """A new key, on disk when this returns.
+
+        Raises:
+            FileExistsError: there is a key file already; it is left alone.
+        """
         key = os.urandom(KEY_BYTES)
-        await asyncio.to_thread(create_private_file, self._path, base64.b64encode(key) + b"\n")
+        await asyncio.to_thread(self._write, key)
         return key
+
+    def _write(self, key: bytes) -> None:
+        private_folder(self._path.parent)
+        create_private_file(self._path, base64.b64encode(key) + b"\n")

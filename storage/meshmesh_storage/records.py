@@ -145,7 +145,8 @@ class SignIn:
     connection_id: str | None  # None: a new connection; else the one that is being reconnected
     name: str
     environment: Environment
-    app_id: str
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)  # reaches the app's row only when the sign-in succeeds
     login_origin: str
     redirect_uri: str
     scopes: tuple[str, ...]
@@ -166,7 +167,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A paired local program; of its pairing token only the SHA-256 is kept."""
+    """A paired local program; of its pairing token only the SHA-256 is kept.
+
+    `process` names the process that it ends with, as the daemon marks it; None for a client that outlives its process.
+    """
 
     id: str
     name: str
@@ -177,6 +181,7 @@ class Client:
     expires_at: datetime | None
     last_used_at: datetime | None = None
     grants: tuple[Grant, ...] = ()
+    process: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,3 +191,16 @@ class RotationIntent:
     connection_id: str
     generation: int
     sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinRecord:
+    """The approval PIN as an Argon2id hash (RFC 9106), and the wrong tries since the last right one."""
+
+    salt: bytes = field(repr=False)
+    memory_kib: int
+    iterations: int
+    lanes: int
+    digest: bytes = field(repr=False)
+    failed: int = 0
+    not_before: datetime | None = None

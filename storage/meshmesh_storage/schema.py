@@ -1,5 +1,10 @@
-"""The tables, as numbered migrations. A migration that has landed is never changed; a new one is added."""
+"""The tables, as numbered migrations. A migration that has landed is never changed; a new one is added.
 
+A migration that adds or drops columns of a table under the digest also has to reckon that table's digest anew.
+"""
+
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 
 APPLICATION_ID = 0x4D4D5631  # "MMV1", so that `file` and we know a vault from any other database
@@ -7,8 +12,8 @@ APPLICATION_ID = 0x4D4D5631  # "MMV1", so that `file` and we know a vault from a
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT",
-        "CREATE TABLE data_keys (id INTEGER PRIMARY KEY, wrapped BLOB NOT NULL, created_at TEXT NOT NULL) STRICT",
-        "CREATE TABLE digests (id TEXT PRIMARY KEY, version INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT",
+        "CREATE TABLE keys (id INTEGER PRIMARY KEY, wrapped BLOB NOT NULL, created_at TEXT NOT NULL) STRICT",
+        "CREATE TABLE digest (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT",
         "CREATE TABLE apps (id TEXT PRIMARY KEY, version INTEGER NOT NULL, client_index BLOB NOT NULL UNIQUE,"
         " profile BLOB NOT NULL, secret BLOB) STRICT",
         "CREATE TABLE connections (id TEXT PRIMARY KEY, version INTEGER NOT NULL, name_index BLOB NOT NULL UNIQUE,"
@@ -19,6 +24,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE rotations (id TEXT PRIMARY KEY, version INTEGER NOT NULL, generation INTEGER NOT NULL,"
         " sent_at TEXT NOT NULL) STRICT",
     ),
+    ("CREATE TABLE pins (id TEXT PRIMARY KEY, version INTEGER NOT NULL, profile BLOB NOT NULL) STRICT",),
 )
 LATEST = len(MIGRATIONS)
 
@@ -42,4 +48,16 @@ CONNECTIONS = Table("connections", ("name_index", "app_id", "generation", "statu
 CLIENTS = Table("clients", (), ("profile",))
 SIGN_INS = Table("sign_ins", (), ("profile",))
 ROTATIONS = Table("rotations", ("generation", "sent_at"), ())
-TABLES = (APPS, CONNECTIONS, CLIENTS, SIGN_INS, ROTATIONS)
+PINS = Table("pins", (), ("profile",))
+TABLES = (APPS, CONNECTIONS, CLIENTS, SIGN_INS, ROTATIONS, PINS)
+
+LAYOUT = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+
+
+def layout() -> set[tuple[object, ...]]:
+    """What `LAYOUT` gives in a vault of the latest format: its tables and their indexes, no trigger and no view."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        for migration in MIGRATIONS:
+            for statement in migration:
+                db.execute(statement)
+        return set(db.execute(LAYOUT))

@@ -1,19 +1,25 @@
-"""Rows of sealed tables inside one transaction: read, put, remove; each keeps the table's digest right."""
+"""Rows of sealed tables inside one transaction: read, put, remove; each keeps the table's digest right.
 
+Invariant: the digest is changed after the row is, in one step without an await between, and a write whose end is not
+known (cancelled, disk full) spoils the whole transaction. A digest that went astray would lock its owner out.
+"""
+
+import asyncio
 import json
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 import aiosqlite
 
-from meshmesh_storage.digest import Digest, Value, row_mac
+from meshmesh_storage.digest import Digest, Ledger, Value, row_mac
 from meshmesh_storage.errors import VaultTampered
 from meshmesh_storage.schema import Table
-from meshmesh_storage.sealing import Place, SealBroken, Sealer
+from meshmesh_storage.sealing import Place, SealBroken, VaultKeys
 
 Json = dict[str, object]
+Values = tuple[Value, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +29,7 @@ class Row:
     id: str
     version: int
     plain: Mapping[str, Value]
-    opened: Mapping[str, bytes | None]
+    opened: Mapping[str, bytes | None] = field(repr=False)
 
     def document(self, column: str) -> Json:
         """A sealed column that holds a JSON object."""
@@ -37,31 +43,36 @@ class Row:
 
 
 class Transaction:
-    """What a block of `Vault.transaction` works with.
+    """What a block of `Vault.transaction` works with, and only that block.
 
     Args:
         db: the open database, inside BEGIN.
-        sealer: seals and opens.
-        digest_key: key of the row MACs.
-        digests: version and digest of each table; changed here, believed by the vault after COMMIT.
+        keys: seal, open and find.
+        ledger: the digests at the beginning.
     """
 
-    def __init__(
-        self,
-        db: aiosqlite.Connection,
-        sealer: Sealer,
-        digest_key: bytes,
-        digests: dict[str, tuple[int, Digest]],
-    ) -> None:
+    def __init__(self, db: aiosqlite.Connection, keys: VaultKeys, ledger: Ledger) -> None:
         self._db = db
-        self._sealer = sealer
-        self._digest_key = digest_key
-        self.digests = digests
-        self._touched: set[str] = set()
+        self._keys = keys
+        self._before = ledger
+        self._digests = dict(ledger.digests)
+        self._changed = False
+        self._spoilt = False
+        self._ended = False
+        self._turn = asyncio.Lock()  # two writes of one row at once would take its old MAC out twice
+
+    @property
+    def sound(self) -> bool:
+        """Whether every write in it is known to have ended."""
+        return not self._spoilt
+
+    def end(self) -> None:
+        """No statement after this: outside of BEGIN it would change rows without their digest."""
+        self._ended = True
 
     def index(self, purpose: str, text: str) -> bytes:
         """The keyed hash that a sealed name is found by."""
-        return self._sealer.index(purpose, text)
+        return self._keys.lookup.index(purpose, text)
 
     async def rows(self, table: Table, where: Mapping[str, Value] | None = None) -> list[Row]:
         """Rows whose plain columns (or id) equal the given values.
@@ -73,8 +84,8 @@ class Transaction:
         statement = f"SELECT {', '.join(table.columns)} FROM {table.name}"  # noqa: S608 - our own names
         if condition:
             statement += f" WHERE {condition}"
-        found = await self._db.execute_fetchall(statement, tuple((where or {}).values()))
-        return [self._row(table, cast("tuple[Value, ...]", tuple(row))) for row in found]
+        found = await self._run(statement, tuple((where or {}).values()))
+        return [self._row(table, values) for values in found]
 
     async def row(self, table: Table, row_id: str) -> Row | None:
         """One row by its id."""
@@ -86,30 +97,21 @@ class Transaction:
         """Insert a row, or replace it under the next version.
 
         Raises:
-            sqlite3.IntegrityError: a unique column is taken by another row.
+            sqlite3.IntegrityError: a unique column is taken by another row; nothing was changed.
         """
-        old = await self._take_out(table, row_id)
-        version = old + 1
-        values: list[Value] = [row_id, version, *(plain[column] for column in table.plain)]
-        for column in table.sealed:
-            value = sealed[column]
-            place = Place(table.name, row_id, column, version)
-            values.append(None if value is None else self._sealer.seal(value, place))
-        marks = ", ".join("?" * len(values))
-        columns = ", ".join(table.columns)
-        verb = "INSERT" if old == 0 else "REPLACE"
-        if old:
-            await self._refuse_conflicts(table, row_id, plain)
-        await self._db.execute(f"{verb} INTO {table.name} ({columns}) VALUES ({marks})", values)
-        self._change(table, add=row_mac(self._digest_key, table.name, values))
-
-    async def _refuse_conflicts(self, table: Table, row_id: str, plain: Mapping[str, Value]) -> None:
-        """REPLACE would delete another row that holds the same unique value; that is a conflict, not a wish."""
-        for column in table.plain:
-            if column.endswith("_index"):
-                statement = f"SELECT 1 FROM {table.name} WHERE {column} = ? AND id != ?"  # noqa: S608 - our own names
-                if list(await self._db.execute_fetchall(statement, (plain[column], row_id))):
-                    raise sqlite3.IntegrityError(f"UNIQUE constraint failed: {table.name}.{column}")
+        async with self._turn:
+            old = await self._stored(table, row_id)
+            version = cast("int", old[1]) + 1 if old else 1
+            values = (row_id, version, *(plain[column] for column in table.plain))
+            values += tuple(self._sealed(table, row_id, version, column, sealed[column]) for column in table.sealed)
+            if old:
+                columns = ", ".join(f"{column} = ?" for column in table.columns)
+                statement = f"UPDATE {table.name} SET {columns} WHERE id = ?"  # noqa: S608 - our own names
+                await self._write(statement, (*values, row_id), table, gone=old, come=values)
+            else:
+                marks = ", ".join("?" * len(values))
+                statement = f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({marks})"  # noqa: S608
+                await self._write(statement, values, table, come=values)
 
     async def remove(self, table: Table, row_id: str) -> bool:
         """Delete a row.
@@ -117,39 +119,64 @@ class Transaction:
         Returns:
             Whether it was there.
         """
-        if await self._take_out(table, row_id) == 0:
-            return False
-        await self._db.execute(f"DELETE FROM {table.name} WHERE id = ?", (row_id,))  # noqa: S608 - our own names
-        return True
+        async with self._turn:
+            old = await self._stored(table, row_id)
+            if old:
+                statement = f"DELETE FROM {table.name} WHERE id = ?"  # noqa: S608 - our own names
+                await self._write(statement, (row_id,), table, gone=old)
+            return old is not None
 
-    async def write_digests(self) -> None:
-        """Seal the digests of the tables that changed; the vault calls it before COMMIT."""
-        for name in self._touched:
-            version, digest = self.digests[name]
-            version += 1
-            sealed = self._sealer.seal(digest.to_bytes(), Place("digests", name, "sealed", version))
-            await self._db.execute("REPLACE INTO digests VALUES (?, ?, ?)", (name, version, sealed))
-            self.digests[name] = (version, digest)
-        self._touched.clear()
+    async def write_ledger(self) -> Ledger:
+        """Seal the digests if a row changed; the vault calls it before COMMIT.
 
-    async def _take_out(self, table: Table, row_id: str) -> int:
-        """Take a row out of the digest; gives its version, 0 where there is none."""
+        Returns:
+            The ledger to believe once the COMMIT is done.
+        """
+        if not self._changed:
+            return self._before
+        ledger = Ledger(self._before.version + 1, self._digests)
+        sealed = ledger.seal(self._keys.sealer)
+        await self._run("UPDATE digest SET version = ?, sealed = ?", (ledger.version, sealed))
+        return ledger
+
+    async def _run(self, statement: str, parameters: Sequence[Value]) -> list[Values]:
+        if self._ended:
+            raise RuntimeError("this transaction has ended")
+        return [tuple(row) for row in await self._db.execute_fetchall(statement, parameters)]
+
+    async def _write(
+        self,
+        statement: str,
+        parameters: Sequence[Value],
+        table: Table,
+        *,
+        gone: Values | None = None,
+        come: Values | None = None,
+    ) -> None:
+        spoilt, self._spoilt = self._spoilt, True
+        try:
+            await self._run(statement, parameters)
+        except sqlite3.IntegrityError:
+            self._spoilt = spoilt  # SQLite undid the one statement
+            raise
+        digest = self._digests.get(table.name, Digest())
+        if gone:
+            digest = digest.subtract(row_mac(self._keys.lookup.digest_key, table.name, gone))
+        if come:
+            digest = digest.add(row_mac(self._keys.lookup.digest_key, table.name, come))
+        self._digests[table.name] = digest
+        self._changed = True
+        self._spoilt = spoilt
+
+    async def _stored(self, table: Table, row_id: str) -> Values | None:
         statement = f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE id = ?"  # noqa: S608 - our own names
-        found = list(await self._db.execute_fetchall(statement, (row_id,)))
-        if not found:
-            return 0
-        values = cast("tuple[Value, ...]", tuple(found[0]))
-        self._row(table, values)  # a row that does not open is not silently replaced
-        self._change(table, subtract=row_mac(self._digest_key, table.name, values))
-        return cast("int", values[1])
+        found = await self._run(statement, (row_id,))
+        return found[0] if found else None
 
-    def _change(self, table: Table, *, add: int | None = None, subtract: int | None = None) -> None:
-        version, digest = self.digests.get(table.name, (0, Digest()))
-        digest = digest.subtract(subtract) if subtract is not None else digest
-        self.digests[table.name] = (version, digest.add(add) if add is not None else digest)
-        self._touched.add(table.name)
+    def _sealed(self, table: Table, row_id: str, version: int, column: str, value: bytes | None) -> bytes | None:
+        return None if value is None else self._keys.sealer.seal(value, Place(table.name, row_id, column, version))
 
-    def _row(self, table: Table, values: tuple[Value, ...]) -> Row:
+    def _row(self, table: Table, values: Values) -> Row:
         named = dict(zip(table.columns, values, strict=True))
         row_id, version = cast("str", named["id"]), cast("int", named["version"])
         opened: dict[str, bytes | None] = {}
@@ -157,10 +184,10 @@ class Transaction:
             value = cast("bytes | None", named[column])
             try:
                 place = Place(table.name, row_id, column, version)
-                opened[column] = None if value is None else self._sealer.open(value, place)
+                opened[column] = None if value is None else self._keys.sealer.open(value, place)
             except SealBroken:
                 raise VaultTampered(
-                    f"A row of the table {table.name!r} was changed by somebody else than MeshMesh.",
+                    f"A row of the table {table.name!r} was changed, or damaged, outside MeshMesh.",
                     "Put back a backup of the vault.",
                 ) from None
         return Row(row_id, version, {column: named[column] for column in table.plain}, opened)

@@ -1,57 +1,43 @@
 """Open, lock, transactions: nothing else.
 
 Invariants: a wrong key writes nothing; a new key is never made over an old vault; rows and their digest change in one
-transaction; after a COMMIT that failed nothing is believed; one writer at a time.
+transaction; after a COMMIT that failed nothing is believed; one writer at a time; what another program wrote is held
+against the digest before it is believed.
 """
 
 import asyncio
-import os
 import sqlite3
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import cast
 
 import aiosqlite
 
-from meshmesh_storage import schema
-from meshmesh_storage.digest import Digest, Value, row_mac
-from meshmesh_storage.errors import (
-    KeyUnavailable,
-    SchemaTooNew,
-    VaultCorrupt,
-    VaultTampered,
-    VaultUnwritable,
-    WrongKey,
-)
+from meshmesh_storage import database, founding, header, schema
+from meshmesh_storage.digest import Ledger, Value, table_digest
+from meshmesh_storage.errors import KeyUnavailable, VaultTampered, VaultUnwritable
+from meshmesh_storage.header import Header
 from meshmesh_storage.keys import KeySource
-from meshmesh_storage.paths import create_private_file, private_file, private_folder
-from meshmesh_storage.sealing import Place, SealBroken, Sealer, key_check, unwrap, wrap
+from meshmesh_storage.paths import draft, private_file, private_folder
+from meshmesh_storage.sealing import SealBroken, Sealer, VaultKeys
 from meshmesh_storage.transaction import Transaction
 
 FILE_NAME = "vault.db"
-_PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",  # a rotated refresh token is on disk before its access token leaves
-    "PRAGMA secure_delete = ON",
-    "PRAGMA temp_store = MEMORY",
-    "PRAGMA foreign_keys = ON",
-)
-_BUSY_SECONDS = 5.0
-_RESTORE = "Put back a backup, or move the folder away and start anew: mv {0} {0}.old"
 
 
 class Vault:
     """An open vault. Made by `Vault.open`."""
 
-    def __init__(self, db: aiosqlite.Connection, sealer: Sealer, folder: Path) -> None:
+    def __init__(self, db: aiosqlite.Connection, keys: VaultKeys, folder: Path) -> None:
         self._db = db
-        self._sealer = sealer
+        self._keys = keys
         self._folder = folder
         self._lock = asyncio.Lock()
-        self._digest_key = sealer.derive("digest")
-        self._digests: dict[str, tuple[int, Digest]] = {}
+        self._closed = False
+        self._ledger = Ledger()
+        self._checked_at: object = None  # SQLite's data_version: another number means that somebody else wrote
 
     @classmethod
     async def open(cls, folder: Path, source: KeySource, *, now: datetime) -> "Vault":
@@ -63,98 +49,133 @@ class Vault:
             now: the time, for what is made.
 
         Raises:
-            VaultError: each case with its next step; nothing on disk was changed.
+            VaultError: each case with its next step. Unsafe paths, a missing or wrong key, a newer format and a file
+                that is no vault are found before a byte is written.
         """
         path = folder / FILE_NAME
-        await asyncio.to_thread(_check_files, folder, path)
-        fresh = not path.exists() or path.stat().st_size == 0
-        key = await source.load()
-        if key is None:
-            if not fresh:
+        try:
+            found = await asyncio.to_thread(_inspect, folder, path)
+            key = await source.load()
+            if key is None and found is not None:
                 raise KeyUnavailable(
                     f"There is a vault in {folder}, and its key is missing.",
                     "Put the key back where it was. A new key cannot open an old vault.",
                 )
-            key = await source.create()
-        if not path.exists():
-            await asyncio.to_thread(create_private_file, path, b"")
-        return await cls._open_file(folder, path, key, now)
+            key = key or await source.create()
+            if found is None:
+                await asyncio.to_thread(founding.found, path, key, now)
+                found = await asyncio.to_thread(header.read, path)
+            keys = found.unlock(key, folder)
+            await asyncio.to_thread(draft, path)  # a crash right after the naming leaves the other name
+            return await cls._unlocked(path, found, keys)
+        except OSError as error:
+            raise VaultUnwritable(
+                f"The vault in {folder} cannot be reached ({error.strerror}).",
+                f"Look at the disk space and rights of {folder}.",
+            ) from None
+        except sqlite3.Error as error:
+            raise database.in_our_words(error, folder) from None
 
     @classmethod
-    async def _open_file(cls, folder: Path, path: Path, key: bytes, now: datetime) -> "Vault":
-        db = await aiosqlite.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
+    async def _unlocked(cls, path: Path, found: Header, keys: VaultKeys) -> "Vault":
+        db = await database.connect(path)
         try:
-            version = await _version(db, folder)
-            if version == 0:
-                await _prepare(db)
-                await _create(db, key, now)
-            sealer = await _sealer(db, key, folder)
-            if version != 0:
-                await _prepare(db)
-            vault = cls(db, sealer, folder)
-            await vault.verify()
-        except sqlite3.DatabaseError as error:
-            await db.close()
-            raise VaultCorrupt(
-                f"The vault in {folder} is damaged ({type(error).__name__}).", _RESTORE.format(folder)
-            ) from None
+            vault = cls(db, keys, path.parent)
+            await vault._migrate(found.version)
         except BaseException:
             await db.close()
             raise
         return vault
 
+    async def _migrate(self, version: int) -> None:
+        """The first look at the digests, and an older format brought up to date if they are right."""
+        async with self._begun():
+            for migration in schema.MIGRATIONS[version:]:
+                for statement in migration:
+                    await self._db.execute_fetchall(statement)
+            await self._check_what_others_wrote()
+            if version < schema.LATEST:
+                await self._db.execute_fetchall(f"PRAGMA user_version = {schema.LATEST}")
+            await self._db.execute_fetchall("COMMIT")
+
     async def close(self) -> None:
-        """Close the file. The data keys are forgotten with this object."""
-        await self._db.close()
+        """Close the file, after a transaction that is under way. The keys are forgotten with this object."""
+        async with self._lock:
+            if not self._closed:
+                self._closed = True
+                await _to_the_end(self._db.close())
+
+    @property
+    def sealer(self) -> Sealer:
+        """Seals what stands beside the vault in a file of its own."""
+        return self._keys.sealer
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction, None]:
         """One transaction: all of it on disk when the block ends, or nothing of it.
 
+        Cancelled before its end, it is undone; cancelled while it commits, it is committed first.
+
         Raises:
-            VaultUnwritable: the disk did not take it; nothing was changed.
+            VaultUnwritable: the disk did not take it, or another program holds the vault; nothing was changed.
+            VaultTampered: another program has written to the vault what it cannot have written.
+            VaultCorrupt: SQLite cannot read the file any more.
         """
-        async with self._lock:
-            try:
-                await self._db.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                raise self._unwritable(error) from None
-            tx = Transaction(self._db, self._sealer, self._digest_key, dict(self._digests))
+        async with self._begun():
+            await self._check_what_others_wrote()
+            tx = Transaction(self._db, self._keys, self._ledger)
             try:
                 yield tx
-            except BaseException:
-                await self._rollback()
-                raise
-            ending = asyncio.ensure_future(self._commit(tx))
+                await _to_the_end(self._commit(tx))
+            finally:
+                tx.end()
+
+    @asynccontextmanager
+    async def _begun(self) -> AsyncGenerator[None, None]:
+        """SQLite's own transaction, whose COMMIT is the block's business, and its errors in our words."""
+        async with self._lock:
+            self._refuse_if_closed()
             try:
-                await asyncio.shield(ending)
-            except asyncio.CancelledError:
-                await ending  # a commit that has begun is never left half way
+                await self._db.execute_fetchall("BEGIN IMMEDIATE")
+                yield
+            except BaseException as error:
+                await _to_the_end(self._rollback())
+                if database.is_of_the_disk(error):
+                    raise database.in_our_words(error, self._folder) from None
                 raise
 
-    async def _commit(self, tx: Transaction) -> None:
-        try:
-            await tx.write_digests()
-            await self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            await self._rollback()
-            raise self._unwritable(error) from None
-        self._digests = tx.digests
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise VaultUnwritable("The vault is closed.", "Start MeshMesh again.")
 
     async def _rollback(self) -> None:
-        if self._db.in_transaction:
-            await self._db.execute("ROLLBACK")
+        # A cancelled statement still runs in SQLite's thread; what is sent now runs after it, also after a late BEGIN.
+        with suppress(sqlite3.OperationalError):  # no transaction: BEGIN failed, or SQLite has undone it by itself
+            await self._db.execute_fetchall("ROLLBACK")
 
-    def _unwritable(self, error: sqlite3.Error) -> VaultUnwritable:
-        return VaultUnwritable(
-            f"The vault could not be written ({type(error).__name__}: {error}).",
-            f"Look at the disk space and rights of {self._folder}.",
-        )
+    async def _commit(self, tx: Transaction) -> None:
+        if not tx.sound:
+            raise VaultUnwritable(
+                "A write to the vault was interrupted; all that went with it was undone.", "Try again."
+            )
+        ledger = await tx.write_ledger()
+        await self._db.execute_fetchall("COMMIT")
+        self._ledger = ledger
 
     async def purge(self) -> None:
-        """Bring deleted secrets out of the write-ahead log too (secure_delete overwrote them in the pages)."""
+        """Bring deleted secrets out of the write-ahead log too (secure_delete overwrote them in the pages).
+
+        Raises:
+            VaultUnwritable: another program reads an old state; the log still holds them.
+        """
         async with self._lock:
-            await self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._refuse_if_closed()
+            try:
+                busy = await database.value(self._db, "PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                raise database.in_our_words(error, self._folder) from None
+            if busy:
+                raise database.held(self._folder)
 
     async def verify(self) -> None:
         """Hold every table against its sealed digest.
@@ -162,96 +183,69 @@ class Vault:
         Raises:
             VaultTampered: a row was changed, put back or taken away behind our back; the table is named.
         """
-        stored = {
-            str(row[0]): (cast("int", row[1]), cast("bytes", row[2]))
-            for row in await self._db.execute_fetchall("SELECT id, version, sealed FROM digests")
-        }
+        self._checked_at = None
+        async with self.transaction():
+            pass
+
+    async def _check_what_others_wrote(self) -> None:
+        at = await database.value(self._db, "PRAGMA data_version")
+        if at == self._checked_at:
+            return
+        whole = await database.value(self._db, "PRAGMA integrity_check(1)")
+        if whole != "ok":  # a damaged index would hide rows from look-ups, and the digest reads past it
+            raise database.damaged(self._folder, str(whole))
+        layout = set(await self._fetch(schema.LAYOUT))
+        if layout != await asyncio.to_thread(schema.layout):
+            raise self._tampered("The layout of the vault")
+        ledger = self._opened(await self._fetch("SELECT version, sealed FROM digest"))
         for table in schema.TABLES:
-            columns = ", ".join(table.columns)
-            rows = await self._db.execute_fetchall(f"SELECT {columns} FROM {table.name}")  # noqa: S608 - our own names
-            actual = Digest()
-            for row in rows:
-                actual = actual.add(row_mac(self._digest_key, table.name, cast("tuple[Value, ...]", tuple(row))))
-            version, sealed = stored.get(table.name, (0, b""))
-            if self._open_digest(table.name, version, sealed) != actual:
-                raise VaultTampered(
-                    f"The table {table.name!r} of the vault was changed by somebody else than MeshMesh.",
-                    _RESTORE.format(self._folder),
-                )
-            self._digests[table.name] = (version, actual)
+            rows = await self._fetch(f"SELECT {', '.join(table.columns)} FROM {table.name}")  # noqa: S608 - our own names
+            digest = await asyncio.to_thread(table_digest, self._keys.lookup.digest_key, table.name, rows)
+            if digest != ledger.of(table.name):
+                raise self._tampered(f"The table {table.name!r} of the vault")
+        self._ledger = ledger
+        self._checked_at = at
 
-    def _open_digest(self, table: str, version: int, sealed: bytes) -> Digest | None:
-        if not sealed:
-            return Digest() if version == 0 else None
+    def _opened(self, rows: list[tuple[Value, ...]]) -> Ledger:
+        """The ledger as it is stored; an older one than we have seen was put back."""
         try:
-            return Digest.from_bytes(self._sealer.open(sealed, Place("digests", table, "sealed", version)))
-        except SealBroken:
-            return None
+            ((version, sealed),) = rows
+            ledger = Ledger.open(self._keys.sealer, cast("int", version), cast("bytes", sealed))
+        except (SealBroken, ValueError):
+            raise self._tampered("The digest of the vault") from None
+        if ledger.version < self._ledger.version:
+            raise self._tampered("The digest of the vault")
+        return ledger
+
+    async def _fetch(self, statement: str) -> list[tuple[Value, ...]]:
+        return [tuple(row) for row in await self._db.execute_fetchall(statement)]
+
+    def _tampered(self, what: str) -> VaultTampered:
+        return VaultTampered(f"{what} was changed, or damaged, outside MeshMesh.", database.restore(self._folder))
 
 
-def _check_files(folder: Path, path: Path) -> None:
+def _inspect(folder: Path, path: Path) -> Header | None:
+    """The header of the vault in a private folder, or None where there is no vault. Nothing is written."""
     private_folder(folder)
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-        private_file(folder / name)
+    for suffix in ("", *database.SIDE_FILES):
+        private_file(path.with_name(path.name + suffix))
+    if path.exists():
+        return header.read(path)
+    if any(path.with_name(path.name + suffix).exists() for suffix in database.SIDE_FILES):
+        raise database.damaged(folder, f"its log is there, {path.name} is not")
+    return None
 
 
-async def _version(db: aiosqlite.Connection, folder: Path) -> int:
-    application = await _number(db, "PRAGMA application_id")
-    version = await _number(db, "PRAGMA user_version")
-    tables = await _number(db, "SELECT count(*) FROM sqlite_master")
-    if version == 0 and tables == 0:
-        return 0
-    if application != schema.APPLICATION_ID:
-        raise VaultCorrupt(f"The database in {folder} is not a vault of MeshMesh's.", _RESTORE.format(folder))
-    if version > schema.LATEST:
-        raise SchemaTooNew(
-            f"A newer MeshMesh wrote this vault (format {version}, known here: {schema.LATEST}).",
-            "Install that version again.",
-        )
-    return version
-
-
-async def _number(db: aiosqlite.Connection, statement: str) -> int:
-    rows = list(await db.execute_fetchall(statement))
-    return int(rows[0][0])
-
-
-async def _prepare(db: aiosqlite.Connection) -> None:
-    for pragma in _PRAGMAS:
-        await db.execute_fetchall(pragma)
-
-
-async def _create(db: aiosqlite.Connection, key: bytes, now: datetime) -> None:
-    vault_id = os.urandom(16)
-    await db.execute("BEGIN IMMEDIATE")
-    for migration in schema.MIGRATIONS:
-        for statement in migration:
-            await db.execute(statement)
-    await db.executemany(
-        "INSERT INTO meta VALUES (?, ?)", [("vault_id", vault_id), ("key_check", key_check(key, vault_id))]
-    )
-    wrapped = wrap(key, 1, vault_id, os.urandom(32))
-    await db.execute("INSERT INTO data_keys VALUES (1, ?, ?)", (wrapped, now.isoformat()))
-    await db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-    await db.execute(f"PRAGMA user_version = {schema.LATEST}")
-    await db.execute("COMMIT")
-
-
-async def _sealer(db: aiosqlite.Connection, key: bytes, folder: Path) -> Sealer:
-    meta = {str(row[0]): bytes(row[1]) for row in await db.execute_fetchall("SELECT key, value FROM meta")}
-    vault_id = meta.get("vault_id", b"")
-    if key_check(key, vault_id) != meta.get("key_check"):
-        raise WrongKey(
-            f"The key does not belong to the vault in {folder}. Nothing was changed.",
-            "Put the right key back, or restore the vault that belongs to this key.",
-        )
-    try:
-        keys = {
-            int(row[0]): unwrap(key, int(row[0]), vault_id, bytes(row[1]))
-            for row in await db.execute_fetchall("SELECT id, wrapped FROM data_keys")
-        }
-    except SealBroken:
-        keys = {}
-    if not keys:
-        raise VaultCorrupt(f"The data keys of the vault in {folder} are damaged.", _RESTORE.format(folder))
-    return Sealer(keys, max(keys))
+async def _to_the_end(work: Coroutine[None, None, None]) -> None:
+    """Wait for work that must not stop half way, however often the caller is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    task.exception()  # seen; the cancellation is what the caller is told
+    raise cancelled

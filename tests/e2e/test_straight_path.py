@@ -8,19 +8,21 @@ from urllib.parse import quote
 
 import pytest
 
+from support.service import Service, StartService
+
 BUILD = {"connection": "demo", "mode": "build", "raw_token": True}
 QUERY = "/o/demo/services/data/v66.0/query?q=" + quote("SELECT Id, Name FROM Account ORDER BY Name LIMIT 3")
 
 
-def test_the_demo_org_is_there_at_the_first_start(service) -> None:
+def test_the_demo_org_is_there_at_the_first_start(service: Service) -> None:
     """A fresh home has the ready connection `demo`, made through the real redirect."""
     listed = service.call("GET", "/v1/connections", owner=True).json()["connections"]
 
-    assert [("demo", "connected", "demo")] == [(one["name"], one["status"], one["kind"]) for one in listed]
+    assert [(one["name"], one["status"], one["kind"]) for one in listed] == [("demo", "connected", "demo")]
     assert re.fullmatch(r"00D\w{15}", listed[0]["org_id"])
 
 
-def test_curl_prints_the_status_without_names(service) -> None:
+def test_curl_prints_the_status_without_names(service: Service) -> None:
     """The open status gives counts; the owner's gives names."""
     anyone = service.call("GET", "/", headers={"Accept": "*/*"})
     owner = service.call("GET", "/", owner=True)
@@ -34,18 +36,18 @@ def test_curl_prints_the_status_without_names(service) -> None:
     assert service.call("GET", "/status", owner=True).json()["connections"][0]["name"] == "demo"
 
 
-def test_a_paired_program_reads_records(service) -> None:
+def test_a_paired_program_reads_records(service: Service) -> None:
     """Pair, list, read through the broker; the real token is in no answer."""
     token = service.pair({"connection": "demo", "mode": "read"})
     listed = service.call("GET", "/v1/connections", token=token).json()["connections"]
     records = service.call("GET", QUERY, token=token).json()
 
-    assert [("demo", "read", False)] == [(one["name"], one["mode"], one["raw_token"]) for one in listed]
+    assert [(one["name"], one["mode"], one["raw_token"]) for one in listed] == [("demo", "read", False)]
     assert records["totalSize"] == 3
     assert all(record["attributes"]["type"] == "Account" for record in records["records"])
 
 
-def test_a_handle_works_as_an_access_token(service) -> None:
+def test_a_handle_works_as_an_access_token(service: Service) -> None:
     """`<org id>!<pairing token>` is taken under /o/, so that unmodified clients work."""
     token = service.pair({"connection": "demo", "mode": "read"})
 
@@ -53,7 +55,7 @@ def test_a_handle_works_as_an_access_token(service) -> None:
     assert service.call("GET", QUERY.replace("/o/demo/", "/o/demo//"), token=token).status == 200
 
 
-def test_read_and_plan_refuse_writes_and_build_passes_them(service) -> None:
+def test_read_and_plan_refuse_writes_and_build_passes_them(service: Service) -> None:
     """A write in `read` or `plan` is 403 in Salesforce's shape and changes nothing; `build` lets it through."""
     target = "/o/demo/services/data/v66.0/sobjects/Account"
     for mode in ("read", "plan"):
@@ -66,11 +68,14 @@ def test_read_and_plan_refuse_writes_and_build_passes_them(service) -> None:
     made = service.call("POST", target, {"Name": "From build"}, token=builder)
     assert made.status == 201
     assert made.json()["success"] is True
-    count = QUERY.replace(quote("SELECT Id, Name FROM Account ORDER BY Name LIMIT 3"), quote("SELECT COUNT() FROM Account WHERE Name LIKE 'From %'"))
+    count = QUERY.replace(
+        quote("SELECT Id, Name FROM Account ORDER BY Name LIMIT 3"),
+        quote("SELECT COUNT() FROM Account WHERE Name LIKE 'From %'"),
+    )
     assert service.call("GET", count, token=builder).json()["totalSize"] == 1
 
 
-def test_the_token_is_for_those_who_were_granted_it(service) -> None:
+def test_the_token_is_for_those_who_were_granted_it(service: Service) -> None:
     """`raw_token` gives the token of the contract's shape; without it 403; `rejected` gives another."""
     narrow = service.pair({"connection": "demo", "mode": "read"})
     wide = service.pair(BUILD)
@@ -80,24 +85,32 @@ def test_the_token_is_for_those_who_were_granted_it(service) -> None:
 
     assert refused.status == 403
     assert {
-        "access_token", "token_type", "instance_url", "issued_at", "expires_at", "scope", "username", "org_id", "api_version",
+        "access_token",
+        "token_type",
+        "instance_url",
+        "issued_at",
+        "expires_at",
+        "scope",
+        "username",
+        "org_id",
+        "api_version",
     } == set(given)
     assert given["access_token"] != again["access_token"]
 
 
-def test_what_was_not_granted_is_not_there(service) -> None:
+def test_what_was_not_granted_is_not_there(service: Service) -> None:
     """A name that was not granted and a name that is nowhere read the same."""
     token = service.pair()
     granted = service.call("GET", "/v1/connections/demo", token=token)
     absent = service.call("GET", "/v1/connections/nowhere", token=token)
 
-    assert (404, 404) == (granted.status, absent.status)
+    assert (granted.status, absent.status) == (404, 404)
     assert granted.json()["code"] == absent.json()["code"]
     assert service.call("GET", "/v1/connections", token=token).json()["connections"] == []
     assert service.call("GET", QUERY, token=token).status == 404
 
 
-def test_a_revoked_client_is_out_at_once(service) -> None:
+def test_a_revoked_client_is_out_at_once(service: Service) -> None:
     """After revoke the token is 401 on the API and INVALID_SESSION_ID under /o/."""
     token = service.pair(BUILD)
     client = str(service.call("GET", "/v1/me", token=token).json()["id"])
@@ -109,7 +122,7 @@ def test_a_revoked_client_is_out_at_once(service) -> None:
     assert json.loads(refused.body)[0]["errorCode"] == "INVALID_SESSION_ID"
 
 
-def test_an_expired_session_is_renewed_without_a_person(start_service) -> None:
+def test_an_expired_session_is_renewed_without_a_person(start_service: StartService) -> None:
     """The session dies at the org; the next call through the broker works, and the connection stays connected."""
     service = start_service()
     token = service.pair(BUILD)
@@ -121,7 +134,7 @@ def test_an_expired_session_is_renewed_without_a_person(start_service) -> None:
     assert service.call("GET", "/v1/connections/demo", owner=True).json()["status"] == "connected"
 
 
-def test_a_revoked_grant_needs_the_person_and_says_so(start_service) -> None:
+def test_a_revoked_grant_needs_the_person_and_says_so(start_service: StartService) -> None:
     """`invalid_grant` is definite: needs_you with its reason, 409 on the API, 403 under /o/, and reconnect mends it."""
     service = start_service()
     token = service.pair(BUILD)
@@ -140,7 +153,7 @@ def test_a_revoked_grant_needs_the_person_and_says_so(start_service) -> None:
 
 
 @pytest.mark.parametrize("kind", ["5xx", "reset"])
-def test_an_outage_is_never_an_expiry(start_service, kind: str) -> None:
+def test_an_outage_is_never_an_expiry(start_service: StartService, kind: str) -> None:
     """While the org is out the answer is 503 and the status offline; afterwards it mends itself."""
     service = start_service()
     token = service.pair(BUILD)
@@ -160,7 +173,7 @@ def test_an_outage_is_never_an_expiry(start_service, kind: str) -> None:
     assert service.call("GET", "/v1/connections/demo", owner=True).json()["status"] == "connected"
 
 
-def test_nothing_is_lost_by_kill_9(start_service, tmp_path: Path) -> None:
+def test_nothing_is_lost_by_kill_9(start_service: StartService, tmp_path: Path) -> None:
     """After SIGKILL and a new start the connection and the client are there and work, on the same demo origin."""
     service = start_service(tmp_path / "home")
     token = service.pair(BUILD)
@@ -174,7 +187,7 @@ def test_nothing_is_lost_by_kill_9(start_service, tmp_path: Path) -> None:
     assert again.call("GET", QUERY, token=token).status == 200
 
 
-def test_nothing_can_be_read_from_the_disk(start_service, tmp_path: Path) -> None:
+def test_nothing_can_be_read_from_the_disk(start_service: StartService, tmp_path: Path) -> None:
     """Every byte of the vault, WAL too, holds no token, user name, host or connection name; modes are private."""
     service = start_service(tmp_path / "home")
     renamed = service.call("PATCH", "/v1/connections/demo", {"name": "a-very-secret-name"}, owner=True)
@@ -182,8 +195,14 @@ def test_nothing_can_be_read_from_the_disk(start_service, tmp_path: Path) -> Non
     token = service.pair({"connection": "a-very-secret-name", "mode": "build", "raw_token": True}, name="Nightly Tool")
     given = service.call("GET", "/v1/connections/a-very-secret-name/token", token=token).json()
     secrets = [
-        given["access_token"], str(given["access_token"]).split("!")[1], given["username"], token, "a-very-secret-name",
-        "Nightly Tool", given["instance_url"], str(given["instance_url"]).removeprefix("http://"),
+        given["access_token"],
+        str(given["access_token"]).split("!")[1],
+        given["username"],
+        token,
+        "a-very-secret-name",
+        "Nightly Tool",
+        given["instance_url"],
+        str(given["instance_url"]).removeprefix("http://"),
     ]
     vault = [path for path in (tmp_path / "home" / "data").rglob("*") if path.is_file() and "demo" not in path.parts]
     assert any(path.name.endswith("-wal") for path in vault)
@@ -195,7 +214,7 @@ def test_nothing_can_be_read_from_the_disk(start_service, tmp_path: Path) -> Non
             assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_a_second_instance_names_the_first(service) -> None:
+def test_a_second_instance_names_the_first(service: Service) -> None:
     """A second `meshmeshd` in the same home refuses, naming the pid, and harms nothing."""
     with pytest.raises(RuntimeError, match=f"pid {service.process.pid}"):
         _start_beside(service)
@@ -203,7 +222,7 @@ def test_a_second_instance_names_the_first(service) -> None:
     assert service.call("GET", "/healthz", owner=True).status == 200
 
 
-def _start_beside(service) -> None:
+def _start_beside(service: Service) -> None:
     import subprocess
     import sys
 
@@ -215,7 +234,7 @@ def _start_beside(service) -> None:
     raise RuntimeError(second.stderr)
 
 
-def test_a_busy_port_names_its_holder(service, tmp_path: Path) -> None:
+def test_a_busy_port_names_its_holder(service: Service, tmp_path: Path) -> None:
     """A home on a port that another program holds does not start, and says who holds it."""
     import subprocess
     import sys
@@ -228,7 +247,7 @@ def test_a_busy_port_names_its_holder(service, tmp_path: Path) -> None:
     assert f"pid {service.process.pid}" in second.stderr
 
 
-def test_sigterm_ends_with_zero_and_tidies_up(start_service, tmp_path: Path) -> None:
+def test_sigterm_ends_with_zero_and_tidies_up(start_service: StartService, tmp_path: Path) -> None:
     """SIGTERM drains, exits 0, and takes the socket and endpoint.json away."""
     service = start_service(tmp_path / "home")
     assert service.stop() == 0

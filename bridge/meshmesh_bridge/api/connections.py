@@ -1,18 +1,34 @@
 """Connections: list, connect, reconnect, test, rename, disconnect. Listing is local and never calls Salesforce."""
 
 from aiohttp import web
-from meshmesh_daemon.usecases.sign_ins import OwnApp, SignInView
 
-from meshmesh_bridge.bodies import read_fields
 from meshmesh_bridge.caller import CALLER
+from meshmesh_bridge.declared import Answer, Object, Text, Texts, names, one_of, read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_bridge.shapes import Json, connection_shape, owner_connection_shape, sign_in_shape
 from meshmesh_daemon.core.problems import bad_field, not_found
+from meshmesh_daemon.usecases.attempts import SignInView
+from meshmesh_daemon.usecases.beginning import OwnApp
 from meshmesh_storage.records import Connection, Environment, Flow, Grant
 
 MAX_NAME = 63
 MAX_SCOPES = 40
+APP = (
+    Text("client_id", required=True),
+    Text("client_secret", secret=True),
+    one_of("flow", Flow),
+)
+CONNECT = (
+    one_of("environment", Environment, required=True),
+    Text("name", max_length=MAX_NAME),
+    Text("domain"),
+    Object("app", APP),
+    Texts("scopes", most=MAX_SCOPES),
+)
+NEW_SECRET = (Text("client_secret", secret=True),)
+RECONNECT = (Object("app", NEW_SECRET),)
+RENAME = (Text("name", required=True, max_length=MAX_NAME),)
 
 
 def find(request: web.Request) -> tuple[Connection, Grant | None]:
@@ -26,7 +42,7 @@ def find(request: web.Request) -> tuple[Connection, Grant | None]:
     """
     name = request.match_info["name"]
     rooms = house_of(request).rooms
-    connection = rooms.sessions.by_name(name)
+    connection = rooms.connections.by_name(name)
     caller = request[CALLER]
     grant = rooms.access.grant_for(caller.client, connection.id) if caller.client and connection else None
     if connection is None or not (caller.is_owner or grant):
@@ -40,7 +56,7 @@ def shape_for(request: web.Request, connection: Connection, grant: Grant | None)
     if not request[CALLER].is_owner:
         return connection_shape(house, connection, grant)
     rooms = house.rooms
-    return owner_connection_shape(house, connection, rooms.sessions.app_of(connection), rooms.access.clients())
+    return owner_connection_shape(house, connection, rooms.connections.app_of(connection), rooms.access.all())
 
 
 async def list_connections(request: web.Request) -> web.Response:
@@ -48,7 +64,7 @@ async def list_connections(request: web.Request) -> web.Response:
     rooms = house_of(request).rooms
     caller = request[CALLER]
     shapes: list[Json] = []
-    for connection in sorted(rooms.sessions.connections(), key=lambda one: one.name):
+    for connection in sorted(rooms.connections.all(), key=lambda one: one.name):
         grant = rooms.access.grant_for(caller.client, connection.id) if caller.client else None
         if caller.is_owner or grant:
             shapes.append(shape_for(request, connection, grant))
@@ -62,12 +78,12 @@ async def get_connection(request: web.Request) -> web.Response:
 
 async def connect(request: web.Request) -> web.Response:
     """`POST /v1/connections`: begin a sign-in, or connect at once where no browser is needed."""
-    fields = await read_fields(request, "name", "environment", "domain", "app", "scopes")
+    fields = await read_body(request, CONNECT)
     environment = fields.choice("environment", Environment)
     if environment is None:
         words = ", ".join(member.value for member in Environment)
         raise bad_field("environment", f"is required: one of {words}.")
-    app = fields.nested("app", ("client_id", "client_secret", "flow"))
+    app = fields.nested("app", names(APP))
     own_app = None
     if app is not None:
         own_app = OwnApp(
@@ -80,7 +96,7 @@ async def connect(request: web.Request) -> web.Response:
         environment=environment,
         domain=fields.text("domain"),
         app=own_app,
-        scopes=fields.texts("scopes", most=MAX_SCOPES),
+        wanted=fields.texts("scopes", most=MAX_SCOPES),
     )
     return _begun(request, view)
 
@@ -97,24 +113,26 @@ def _begun(request: web.Request, view: SignInView) -> web.Response:
 async def reconnect(request: web.Request) -> web.Response:
     """`POST /v1/connections/{name}/reconnect`: as connect, keeping name, grants and history."""
     connection, _ = find(request)
-    await read_fields(request)
-    return _begun(request, await house_of(request).rooms.sign_ins.begin_reconnect(connection.name))
+    app = (await read_body(request, RECONNECT)).nested("app", names(NEW_SECRET))
+    secret = app.text("client_secret") if app else None
+    sign_ins = house_of(request).rooms.sign_ins
+    return _begun(request, await sign_ins.begin_reconnect(connection, client_secret=secret))
 
 
 async def test(request: web.Request) -> web.Response:
     """`POST /v1/connections/{name}/test`: one call to the org, on purpose."""
     connection, _ = find(request)
-    await read_fields(request)
-    tested = await house_of(request).rooms.sessions.test(connection.id)
+    await read_body(request, ())
+    tested = await house_of(request).rooms.connections.test(connection.id)
     return web.json_response(shape_for(request, tested, None))
 
 
 async def rename(request: web.Request) -> web.Response:
     """`PATCH /v1/connections/{name}`."""
     connection, _ = find(request)
-    fields = await read_fields(request, "name")
+    fields = await read_body(request, RENAME)
     name = fields.required_text("name", max_length=MAX_NAME)
-    renamed = await house_of(request).rooms.sessions.rename(connection.id, name)
+    renamed = await house_of(request).rooms.connections.rename(connection.id, name)
     return web.json_response(shape_for(request, renamed, None))
 
 
@@ -123,17 +141,73 @@ async def disconnect(request: web.Request) -> web.Response:
     connection, _ = find(request)
     rooms = house_of(request).rooms
     await rooms.sign_ins.cancel_of(connection.id)
-    revocation = await rooms.sessions.disconnect(connection.id)
+    revocation = await rooms.connections.disconnect(connection.id)
     await rooms.access.forget_connection(connection.id)
     return web.json_response({"revoked": revocation.revoked, "detail": revocation.detail})
 
 
+_BEGUN = {
+    201: Answer("ConnectionMade", "Connected: no browser was needed"),
+    202: Answer(
+        "SignInBegun", "Open `authorize_url` in a browser", headers={"Location": "Where the attempt is looked at"}
+    ),
+}
 ROUTES = (
-    Route(method="GET", path="/v1/connections", need=Need.CLIENT, handler=list_connections),
-    Route(method="POST", path="/v1/connections", need=Need.OWNER, handler=connect),
-    Route(method="GET", path="/v1/connections/{name}", need=Need.CLIENT, handler=get_connection),
-    Route(method="PATCH", path="/v1/connections/{name}", need=Need.OWNER, handler=rename),
-    Route(method="DELETE", path="/v1/connections/{name}", need=Need.OWNER, handler=disconnect),
-    Route(method="POST", path="/v1/connections/{name}/reconnect", need=Need.OWNER, handler=reconnect),
-    Route(method="POST", path="/v1/connections/{name}/test", need=Need.OWNER, handler=test),
+    Route(
+        method="GET",
+        path="/v1/connections",
+        need=Need.CLIENT,
+        handler=list_connections,
+        answers={200: Answer("Connections")},
+    ),
+    Route(
+        method="POST",
+        path="/v1/connections",
+        need=Need.OWNER,
+        handler=connect,
+        body=CONNECT,
+        answers=_BEGUN,
+        refuses=frozenset({409, 410, 429}),
+    ),
+    Route(
+        method="GET",
+        path="/v1/connections/{name}",
+        need=Need.CLIENT,
+        handler=get_connection,
+        answers={200: Answer("Connection")},
+    ),
+    Route(
+        method="PATCH",
+        path="/v1/connections/{name}",
+        need=Need.OWNER,
+        handler=rename,
+        body=RENAME,
+        answers={200: Answer("Connection")},
+        refuses=frozenset({409}),
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/connections/{name}",
+        need=Need.OWNER,
+        handler=disconnect,
+        answers={200: Answer("Disconnected")},
+    ),
+    Route(
+        method="POST",
+        path="/v1/connections/{name}/reconnect",
+        need=Need.OWNER,
+        handler=reconnect,
+        body=RECONNECT,
+        answers=_BEGUN,
+        refuses=frozenset({409, 410, 429}),
+    ),
+    Route(
+        method="POST",
+        path="/v1/connections/{name}/test",
+        need=Need.OWNER,
+        handler=test,
+        body=(),
+        answers={200: Answer("Connection")},
+        refuses=frozenset({409}),
+    ),
 )

@@ -2,14 +2,16 @@
 
 from aiohttp import web
 
-from meshmesh_bridge.bodies import read_fields
+from meshmesh_bridge.declared import Answer, Choice, Whole, read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_daemon.adapters.demo import DemoPeer
-from meshmesh_daemon.core.problems import Problem, bad_field
+from meshmesh_daemon.core.problems import Problem
 
 KINDS = ("5xx", "hang", "reset")
 MAX_OUTAGE = 3600
+
+OUTAGE = (Choice("kind", KINDS, required=True), Whole("seconds", low=1, high=MAX_OUTAGE, required=True))
 
 
 def _demo(request: web.Request) -> DemoPeer:
@@ -21,37 +23,36 @@ def _demo(request: web.Request) -> DemoPeer:
 
 async def expire_session(request: web.Request) -> web.Response:
     """`POST /v1/demo/expire-session`: every access token dies, refresh tokens live."""
-    await read_fields(request)
+    await read_body(request, ())
     return web.json_response(await _demo(request).lever("expire-session"))
 
 
 async def revoke(request: web.Request) -> web.Response:
     """`POST /v1/demo/revoke`: every grant dies, as when an admin revokes it."""
-    await read_fields(request)
+    await read_body(request, ())
     return web.json_response(await _demo(request).lever("revoke"))
 
 
 async def outage(request: web.Request) -> web.Response:
     """`POST /v1/demo/outage`: the org answers 5xx, hangs or resets for a while."""
-    fields = await read_fields(request, "kind", "seconds")
-    kind = fields.required_text("kind")
-    if kind not in KINDS:
-        raise bad_field("kind", f"must be one of: {', '.join(KINDS)}.")
-    seconds = fields.integer("seconds", low=1, high=MAX_OUTAGE)
-    if seconds is None:
-        raise bad_field("seconds", f"is required: a whole number from 1 to {MAX_OUTAGE}.")
-    return web.json_response(await _demo(request).lever("outage", {"kind": kind, "seconds": seconds}))
+    fields = await read_body(request, OUTAGE)
+    wanted = {"kind": fields.word("kind", KINDS), "seconds": fields.integer("seconds", low=1, high=MAX_OUTAGE)}
+    return web.json_response(await _demo(request).lever("outage", wanted))
 
 
 async def reset(request: web.Request) -> web.Response:
     """`POST /v1/demo/reset`: the data as at the first start."""
-    await read_fields(request)
+    await read_body(request, ())
     return web.json_response(await _demo(request).lever("reset"))
 
 
-ROUTES = (
-    Route(method="POST", path="/v1/demo/expire-session", need=Need.OWNER, handler=expire_session),
-    Route(method="POST", path="/v1/demo/revoke", need=Need.OWNER, handler=revoke),
-    Route(method="POST", path="/v1/demo/outage", need=Need.OWNER, handler=outage),
-    Route(method="POST", path="/v1/demo/reset", need=Need.OWNER, handler=reset),
+_PULLED = {200: Answer("Lever")}
+ROUTES = tuple(
+    Route(method="POST", path=f"/v1/demo/{name}", need=Need.OWNER, handler=handler, body=body, answers=_PULLED)
+    for name, handler, body in (
+        ("expire-session", expire_session, ()),
+        ("revoke", revoke, ()),
+        ("outage", outage, OUTAGE),
+        ("reset", reset, ()),
+    )
 )

@@ -1,19 +1,186 @@
-"""Pairing in the shape of RFC 8628: a program asks, a person compares a code and approves.
+"""Pairing in the shape of RFC 8628: a program asks, a person compares a code and decides.
 
-The program gets its token once.
+The program collects its token once.
 """
 
-from aiohttp import web
-from meshmesh_daemon.usecases.access import Asking, PairingView, Want, WantedGrant
+import asyncio
 
-from meshmesh_bridge.bodies import Fields, read_fields
+from aiohttp import web
+
+from meshmesh_bridge.bodies import Fields, consent_of
 from meshmesh_bridge.caller import CALLER
+from meshmesh_bridge.declared import NOTHING, Answer, Choice, Flag, Objects, Text, names, one_of, read_body
 from meshmesh_bridge.errors import DeviceFlowError
-from meshmesh_bridge.guard import Need, Route
+from meshmesh_bridge.guard import Need, Route, peer_of
 from meshmesh_bridge.house import house_of
-from meshmesh_bridge.shapes import Json, client_shape, moment
+from meshmesh_bridge.shapes import GRANT, MAX_GRANTS, Json, client_shape, moment, wanted_grants
+from meshmesh_daemon.adapters import peers
+from meshmesh_daemon.core.presence import MAX_PIN
+from meshmesh_daemon.usecases.pairings import Asking, NotYet, PairingView, Seen, Want
 from meshmesh_storage.records import Mode
 
-MAX_GRANTS = 64
+MAX_WANTS = 16
 MAX_LABEL = 80
-YEAR = 366 * 24 * 3600
+MAX_PURPOSE = 500
+KINDS = ("script", "app", "extension", "agent", "exec")
+WANT = (
+    Text("connection", max_length=MAX_LABEL),
+    one_of("mode", Mode),
+    Flag("raw_token"),
+    Text("purpose", max_length=MAX_PURPOSE),
+)
+ASK = (
+    Text("client_name", required=True, max_length=MAX_LABEL),
+    Choice("client_kind", KINDS),
+    Objects("wants", WANT, most=MAX_WANTS),
+)
+COLLECT = (Text("device_code", required=True, max_length=MAX_LABEL, secret=True), Text("grant_type"), Text("client_id"))
+APPROVE = (Objects("grants", GRANT, most=MAX_GRANTS), Text("pin", max_length=MAX_PIN, secret=True))
+
+
+async def ask(request: web.Request) -> web.Response:
+    """`POST /v1/pair` (RFC 8628, section 3.1 and 3.2)."""
+    fields = await read_body(request, ASK)
+    name = fields.required_text("client_name", max_length=MAX_LABEL)
+    kind = fields.word("client_kind", KINDS) or KINDS[0]
+    wants = fields.objects("wants", names(WANT), most=MAX_WANTS) or []
+    asking = Asking(name=name, kind=kind, wants=tuple(_want(want) for want in wants), seen=await _seen(request))
+    house = house_of(request)
+    begun = house.rooms.pairings.ask(asking)
+    address = f"http://localhost:{house.port}/pair"
+    return web.json_response(
+        {
+            "device_code": begun.device_code,
+            "user_code": begun.user_code,
+            "verification_uri": address,
+            "verification_uri_complete": f"{address}#{begun.user_code}",
+            "expires_in": begun.expires_in,
+            "interval": begun.interval,
+        }
+    )
+
+
+def _want(fields: Fields) -> Want:
+    return Want(
+        connection=fields.text("connection", max_length=MAX_LABEL),
+        mode=fields.choice("mode", Mode) or Mode.READ,
+        raw_token=fields.flag("raw_token"),
+        purpose=fields.text("purpose", max_length=MAX_PURPOSE),
+    )
+
+
+async def _seen(request: web.Request) -> Seen:
+    caller = request[CALLER]
+    pid = caller.pid
+    if pid is None:
+        pid = await asyncio.to_thread(peers.tcp_peer_pid, peer_of(request))
+    program = await asyncio.to_thread(peers.program_of, pid) if pid is not None else None
+    return Seen(
+        uid=caller.uid,
+        exe=program.exe if program else None,
+        parent=program.parent if program else None,
+        cwd=program.cwd if program else None,
+        origin=caller.origin,
+    )
+
+
+async def collect(request: web.Request) -> web.Response:
+    """`POST /v1/pair/token` (RFC 8628, section 3.4 and 3.5)."""
+    fields = await read_body(request, COLLECT)
+    device_code = fields.required_text("device_code", max_length=MAX_LABEL)
+    rooms = house_of(request).rooms
+    try:
+        client, token = await rooms.pairings.collect(device_code)
+    except NotYet as not_yet:
+        raise DeviceFlowError(not_yet.error.value) from None
+    shape = client_shape(house_of(request), client)
+    return web.json_response(
+        {"access_token": token, "token_type": "Bearer", "client_id": client.id, "grants": shape["grants"]}
+    )
+
+
+def pairing_shape(view: PairingView) -> Json:
+    """An open request, as the owner sees it: what is claimed and what is seen, apart."""
+    asking, seen = view.asking, view.asking.seen
+    return {
+        "user_code": view.user_code,
+        "client_name": asking.name,
+        "client_kind": asking.kind,
+        "wants": [
+            {
+                "connection": want.connection,
+                "mode": want.mode.value,
+                "raw_token": want.raw_token,
+                "purpose": want.purpose,
+            }
+            for want in asking.wants
+        ],
+        "claimed": {"name": asking.name, "kind": asking.kind},
+        "seen": {"exe": seen.exe, "parent": seen.parent, "cwd": seen.cwd, "uid": seen.uid, "origin": seen.origin},
+        "expires_at": moment(view.expires_at),
+    }
+
+
+async def list_pairings(request: web.Request) -> web.Response:
+    """`GET /v1/pairings`: who waits, with what it claims and what we see kept apart."""
+    views = house_of(request).rooms.pairings.waiting()
+    return web.json_response({"pairings": [pairing_shape(view) for view in views], "next": None})
+
+
+async def approve(request: web.Request) -> web.Response:
+    """`POST /v1/pairings/{user_code}/approve`."""
+    fields = await read_body(request, APPROVE)
+    rooms = house_of(request).rooms
+    client = await rooms.pairings.approve(
+        request.match_info["user_code"], wanted_grants(fields), consent_of(request, fields)
+    )
+    return web.json_response(client_shape(house_of(request), client))
+
+
+async def deny(request: web.Request) -> web.Response:
+    """`POST /v1/pairings/{user_code}/deny`."""
+    await read_body(request, ())
+    house_of(request).rooms.pairings.deny(request.match_info["user_code"])
+    return web.Response(status=204)
+
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/v1/pair",
+        need=Need.PAIR,
+        handler=ask,
+        body=ASK,
+        answers={200: Answer("PairingBegun")},
+        refuses=frozenset({429}),
+    ),
+    Route(
+        method="POST",
+        path="/v1/pair/token",
+        need=Need.PAIR,
+        handler=collect,
+        body=COLLECT,
+        answers={200: Answer("PairingToken"), 400: Answer("DeviceFlowError", "RFC 8628, section 3.5")},
+        refuses=frozenset({429}),
+    ),
+    Route(method="GET", path="/v1/pairings", need=Need.OWNER, handler=list_pairings, answers={200: Answer("Pairings")}),
+    Route(
+        method="POST",
+        path="/v1/pairings/{user_code}/approve",
+        need=Need.OWNER,
+        handler=approve,
+        body=APPROVE,
+        answers={200: Answer("Client")},
+        refuses=frozenset({409, 410, 429}),
+        waits=True,
+    ),
+    Route(
+        method="POST",
+        path="/v1/pairings/{user_code}/deny",
+        need=Need.OWNER,
+        handler=deny,
+        body=(),
+        answers={204: NOTHING},
+        refuses=frozenset({409, 410}),
+    ),
+)

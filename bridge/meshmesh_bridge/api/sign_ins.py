@@ -1,15 +1,18 @@
 """One attempt in a browser: look, wait, withdraw, or hand in the address by paste."""
 
-from urllib.parse import parse_qs, urlsplit
-
 from aiohttp import web
 
-from meshmesh import wire
-from meshmesh_bridge.bodies import prefer_wait, read_fields
+from meshmesh_bridge.api.connections import MAX_NAME
+from meshmesh_bridge.bodies import prefer_wait
+from meshmesh_bridge.declared import Answer, Text, read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_bridge.shapes import sign_in_shape
-from meshmesh_daemon.core.problems import Problem, bad_field
+from meshmesh_daemon.core.errors import error_page_failure
+
+MAX_URL = 16_384  # as long as Salesforce's own may be
+PASTE = (Text("url", required=True, max_length=MAX_URL, secret=True),)
+KEEP = (Text("name", max_length=MAX_NAME),)
 
 
 async def get_sign_in(request: web.Request) -> web.Response:
@@ -29,23 +32,43 @@ async def paste_redirect(request: web.Request) -> web.Response:
     """`POST /v1/sign-ins/{id}/redirect`: the address that a browser on another machine ended at."""
     sign_ins = house_of(request).rooms.sign_ins
     view = sign_ins.get(request.match_info["id"])
-    fields = await read_fields(request, "url")
-    url = fields.required_text("url", max_length=16_384)
-    try:
-        parts = urlsplit(url.strip())
-        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    except ValueError:
-        raise bad_field("url", "is not an address.") from None
-    if parts.path != wire.REDIRECT_PATH or "state" not in query:
-        raise bad_field("url", f"must be the whole address that ended in {wire.REDIRECT_PATH}?...")
-    ended = await sign_ins.finish(query)
-    if ended is None or ended.id != view.id:
-        raise Problem(410, wire.Code.EXPIRED, "This address belongs to another sign-in, or to one that ended.")
-    return web.json_response(sign_in_shape(ended))
+    fields = await read_body(request, PASTE)
+    url = fields.required_text("url", max_length=MAX_URL)
+    failure = error_page_failure(url.strip())
+    if failure is not None:
+        return web.json_response(sign_in_shape(await sign_ins.fail(view.id, failure)))
+    return web.json_response(sign_in_shape(await sign_ins.finish_pasted(view.id, url)))
 
 
+async def keep(request: web.Request) -> web.Response:
+    """`POST /v1/sign-ins/{id}/keep`: keep what it became under a name of its own."""
+    fields = await read_body(request, KEEP)
+    view = await house_of(request).rooms.sign_ins.keep(
+        request.match_info["id"], fields.text("name", max_length=MAX_NAME)
+    )
+    return web.json_response(sign_in_shape(view))
+
+
+_SEEN = {200: Answer("SignIn")}
 ROUTES = (
-    Route(method="GET", path="/v1/sign-ins/{id}", need=Need.OWNER, handler=get_sign_in),
-    Route(method="DELETE", path="/v1/sign-ins/{id}", need=Need.OWNER, handler=cancel_sign_in),
-    Route(method="POST", path="/v1/sign-ins/{id}/redirect", need=Need.OWNER, handler=paste_redirect),
+    Route(
+        method="POST",
+        path="/v1/sign-ins/{id}/keep",
+        need=Need.OWNER,
+        handler=keep,
+        body=KEEP,
+        answers=_SEEN,
+        refuses=frozenset({409, 410}),
+    ),
+    Route(method="GET", path="/v1/sign-ins/{id}", need=Need.OWNER, handler=get_sign_in, answers=_SEEN, waits=True),
+    Route(method="DELETE", path="/v1/sign-ins/{id}", need=Need.OWNER, handler=cancel_sign_in, answers=_SEEN),
+    Route(
+        method="POST",
+        path="/v1/sign-ins/{id}/redirect",
+        need=Need.OWNER,
+        handler=paste_redirect,
+        body=PASTE,
+        answers=_SEEN,
+        refuses=frozenset({410}),
+    ),
 )

@@ -9,16 +9,17 @@ from aiohttp import web
 
 from meshmesh_bridge import VERSION
 from meshmesh_bridge.caller import CALLER
+from meshmesh_bridge.dashboard import shell
+from meshmesh_bridge.declared import Answer
 from meshmesh_bridge.errors import next_document
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import House, house_of
-from meshmesh_bridge.pages import render
 from meshmesh_bridge.shapes import Json, connection_shape, next_for
 from meshmesh_storage.records import Connection, Status
 
 
 def _connections(house: House) -> list[Connection]:
-    return house.rooms_if_open.sessions.connections() if house.rooms_if_open else []
+    return house.rooms_if_open.connections.all() if house.rooms_if_open else []
 
 
 def status_document(house: House, *, names: bool) -> Json:
@@ -83,10 +84,10 @@ def status_text(house: House, *, names: bool) -> str:
 
 
 async def get_root(request: web.Request) -> web.Response:
-    """`GET /`: a page for a browser, plain text for anything else."""
+    """`GET /`: the dashboard for a browser, plain text for anything else."""
     house = house_of(request)
     if "text/html" in request.headers.get("Accept", ""):
-        return render("home.html", status=status_document(house, names=False), port=house.port)
+        return shell()
     return web.Response(text=status_text(house, names=request[CALLER].is_owner))
 
 
@@ -118,10 +119,20 @@ async def get_discovery(request: web.Request) -> web.Response:
     )
 
 
+_FRONT = Answer(
+    description="The dashboard for a browser, plain text for others", content_types=("text/html", "text/plain")
+)
+_READY = {200: Answer("Health", "Ready"), 503: Answer("Health", "Not ready")}
 ROUTES = (
-    Route(method="GET", path="/", need=Need.PAGE, handler=get_root),
-    Route(method="GET", path="/status", need=Need.OPEN, handler=get_status),
-    Route(method="GET", path="/healthz", need=Need.OPEN, handler=get_healthz),
-    Route(method="GET", path="/readyz", need=Need.OPEN, handler=get_readyz),
-    Route(method="GET", path="/.well-known/meshmesh", need=Need.OPEN, handler=get_discovery),
+    Route(method="GET", path="/", need=Need.PAGE, handler=get_root, answers={200: _FRONT}),
+    Route(method="GET", path="/status", need=Need.OPEN, handler=get_status, answers={200: Answer("Status")}),
+    Route(method="GET", path="/healthz", need=Need.OPEN, handler=get_healthz, answers={200: Answer("Health")}),
+    Route(method="GET", path="/readyz", need=Need.OPEN, handler=get_readyz, answers=_READY),
+    Route(
+        method="GET",
+        path="/.well-known/meshmesh",
+        need=Need.OPEN,
+        handler=get_discovery,
+        answers={200: Answer("Discovery")},
+    ),
 )

@@ -4,21 +4,30 @@ from aiohttp import web
 
 from meshmesh import wire
 from meshmesh_bridge.api.connections import find
-from meshmesh_bridge.bodies import known_query, query_integer, read_fields
+from meshmesh_bridge.bodies import consent_of, known_query, prefer_wait, query_integer
 from meshmesh_bridge.caller import CALLER
+from meshmesh_bridge.declared import Answer, Text, Whole, read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_bridge.shapes import token_shape
+from meshmesh_daemon.core.activity import Deed, program
+from meshmesh_daemon.core.presence import MAX_PIN
 from meshmesh_daemon.core.problems import Next, Problem, bad_field
-from meshmesh_storage.records import Connection
+from meshmesh_daemon.usecases.presence import Consent
+from meshmesh_storage.records import Connection, Mode
 
 MAX_TTL = 24 * 3600  # no session of Salesforce's lives longer
 OWNER_NAME = "terminal"
+MIN_TTL = Whole("min_ttl", low=0, high=MAX_TTL)
+REJECT = (Text("rejected", secret=True), Text("pin", max_length=MAX_PIN, secret=True))
 
 
-def _allowed(request: web.Request) -> Connection:
+async def _allowed(request: web.Request, consent: Consent) -> Connection:
     connection, grant = find(request)
-    if grant is not None and not grant.raw_token:
+    if grant is None:
+        terminal = house_of(request).rooms.terminal
+        grant = await terminal.allow(connection, mode=Mode.BUILD, raw_token=True, consent=consent)
+    if not grant.raw_token:
         raise Problem(
             403,
             wire.Code.RAW_TOKEN_NOT_GRANTED,
@@ -31,34 +40,61 @@ def _allowed(request: web.Request) -> Connection:
 async def _hand_out(
     request: web.Request, connection: Connection, *, min_ttl: int, rejected: str | None
 ) -> web.Response:
-    sessions = house_of(request).rooms.sessions
-    live = await sessions.live(connection.id, min_ttl=min_ttl, rejected=rejected)
+    rooms = house_of(request).rooms
+    connections = rooms.connections
     caller = request[CALLER]
-    sessions.note_use(connection.id, caller.client.name if caller.client else OWNER_NAME)
+    who = caller.client.name if caller.client else OWNER_NAME
+    live = await connections.live(connection.id, who=who, min_ttl=min_ttl, rejected=rejected, wait=prefer_wait(request))
+    connections.note_use(connection.id, who)
     if live.session is None:
         raise Problem(503, wire.Code.OFFLINE, "There is no session right now.", retry_after=1)
+    detail = "Access token handed out." if rejected is None else "Another access token handed out."
+    await rooms.activity.record(program(caller.client), Deed.TOKEN_GIVEN, connection=live.name, detail=detail)
     return web.json_response(token_shape(live, live.session))
 
 
 async def get_token(request: web.Request) -> web.Response:
     """`GET /v1/connections/{name}/token?min_ttl=S`."""
-    connection = _allowed(request)
-    known_query(request, "min_ttl")
-    min_ttl = query_integer(request, "min_ttl", low=0, high=MAX_TTL, default=0)
+    known_query(request, MIN_TTL.name)
+    min_ttl = query_integer(request, MIN_TTL.name, low=MIN_TTL.low, high=MIN_TTL.high, default=0)
+    connection = await _allowed(request, Consent(wait=prefer_wait(request)))
     return await _hand_out(request, connection, min_ttl=min_ttl, rejected=None)
 
 
 async def reject_token(request: web.Request) -> web.Response:
-    """`POST /v1/connections/{name}/token`: the token that got a 401 is dead, give another."""
-    connection = _allowed(request)
-    fields = await read_fields(request, "rejected")
+    """`POST /v1/connections/{name}/token`: the token that got a 401 is dead, give another.
+
+    The owner may send the approval PIN here, and no rejected token with it.
+    """
+    fields = await read_body(request, REJECT)
     rejected = fields.text("rejected")
-    if rejected is None:
+    consent = consent_of(request, fields)
+    if rejected is None and not (consent.pin and request[CALLER].is_owner):
         raise bad_field("rejected", "is required: the access token that got a 401.")
+    connection = await _allowed(request, consent)
     return await _hand_out(request, connection, min_ttl=0, rejected=rejected)
 
 
+_REFUSES = frozenset({409, 429})
 ROUTES = (
-    Route(method="GET", path="/v1/connections/{name}/token", need=Need.CLIENT, handler=get_token),
-    Route(method="POST", path="/v1/connections/{name}/token", need=Need.CLIENT, handler=reject_token),
+    Route(
+        method="GET",
+        path="/v1/connections/{name}/token",
+        need=Need.CLIENT,
+        handler=get_token,
+        query=(MIN_TTL,),
+        answers={200: Answer("Token")},
+        refuses=_REFUSES,
+        waits=True,
+    ),
+    Route(
+        method="POST",
+        path="/v1/connections/{name}/token",
+        need=Need.CLIENT,
+        handler=reject_token,
+        body=REJECT,
+        answers={200: Answer("Token")},
+        refuses=_REFUSES,
+        waits=True,
+    ),
 )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import cast
 from urllib.parse import urljoin
 
 import aiohttp
@@ -54,7 +55,7 @@ class DemoPeer:
             raise Problem(503, "offline", "The demo org does not answer.", retry_after=5) from None
         if status >= 400:  # noqa: PLR2004 - the class of errors
             raise Problem(422, "bad_field", f"The demo org refused the lever {name!r}.")
-        return {str(key): value for key, value in document.items()} if isinstance(document, dict) else {}
+        return cast("dict[str, object]", document) if isinstance(document, dict) else {}
 
 
 @dataclass(slots=True)

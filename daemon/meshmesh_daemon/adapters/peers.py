@@ -1,0 +1,196 @@
+"""Who is at the other end of a loopback connection: uid and pid from the kernel, never from what was sent.
+
+TCP: NETLINK_SOCK_DIAG, one exact question a connection (10 us; reading /proc/net/tcp takes milliseconds). The uid is the
+socket maker's. Where the kernel cannot tell of one connection, its peer is nobody. Only Linux answers for TCP at all:
+elsewhere `CAN_TELL_UID` is false and a pairing token counts alone. UNIX sockets are answered for on Linux and macOS.
+"""
+
+import contextlib
+import os
+import socket
+import struct
+import sys
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+_NETLINK_SOCK_DIAG = 4
+_SOCK_DIAG_BY_FAMILY = 20
+_NLM_F_REQUEST = 1
+_NLMSG_ERROR = 2
+_NO_COOKIE = 0xFFFFFFFF
+_ESTABLISHED = 1
+_HEADER = struct.Struct("=IHHII")
+_CREDENTIALS = struct.Struct("3i")
+_SOL_LOCAL = 0  # <sys/un.h> of macOS
+_LOCAL_PEERCRED = 1
+_LOCAL_PEERPID = 2
+_XUCRED = struct.Struct("=IIh2x16I")  # <sys/ucred.h>: version, uid, number of groups, groups
+_MAX_DEPTH = 64  # of a process tree
+_MAPPED = "::ffff:"
+
+CAN_TELL_UID = sys.platform.startswith("linux")
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A process at the other end of a UNIX socket."""
+
+    uid: int
+    pid: int
+
+
+def unix_peer(sock: socket.socket | None) -> Peer | None:
+    """The peer of a UNIX socket, or None where the platform does not tell."""
+    if sock is None:
+        return None
+    if sys.platform == "darwin":
+        return mac_peer(sock)
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
+    raw = sock.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(raw)
+    return Peer(uid, pid)
+
+
+class Options(Protocol):
+    """The one thing that is asked of a socket."""
+
+    def getsockopt(self, level: int, option: int, size: int, /) -> bytes:
+        """An option's raw value."""
+        ...
+
+
+def mac_peer(sock: Options) -> Peer | None:
+    """The peer of a UNIX socket on macOS, or None where the answer is in another version of its structure."""
+    raw = sock.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED.size)
+    if len(raw) != _XUCRED.size:
+        return None
+    version, uid, *_ = _XUCRED.unpack(raw)
+    (pid,) = struct.unpack("=i", sock.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID, 4))
+    return Peer(uid, pid) if version == 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The peer's end of a TCP connection, as the kernel files it."""
+
+    uid: int
+    inode: int
+
+
+def tcp_peer_uid(sock: socket.socket | None) -> int | None:
+    """The user who made the peer's socket of a loopback connection.
+
+    Args:
+        sock: our end.
+
+    Returns:
+        The uid, or None where the peer is gone, not on this machine, or the platform does not tell.
+    """
+    end = _peer_end(sock)
+    return end.uid if end else None
+
+
+def tcp_peer_pid(sock: socket.socket | None) -> int | None:
+    """A process that holds the peer's socket; it reads /proc (milliseconds), so not for a hot path.
+
+    Args:
+        sock: our end.
+    """
+    end = _peer_end(sock)
+    return holder_of({end.inode}) if end else None
+
+
+def holder_of(inodes: Set[int]) -> int | None:
+    """A process that holds one of these sockets, among those that this user may look into (Linux)."""
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError), os.scandir(process / "fd") as descriptors:
+            for descriptor in descriptors:
+                with contextlib.suppress(OSError):
+                    if os.readlink(descriptor.path) in wanted:
+                        return int(process.name)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a process is: its executable, its parent's, and the folder that it works in."""
+
+    exe: str | None
+    parent: str | None
+    cwd: str | None
+
+
+def program_of(pid: int) -> Program:
+    """The program behind a process, as far as this user may see it (Linux)."""
+    parent = _parent(pid)
+    return Program(_link(pid, "exe"), _link(parent, "exe") if parent else None, _link(pid, "cwd"))
+
+
+def ancestors(pid: int) -> Iterator[int]:
+    """The processes that a process descends from, the nearest first; itself is not among them."""
+    for _ in range(_MAX_DEPTH):
+        parent = _parent(pid)
+        if parent is None or parent <= 1:
+            return
+        yield parent
+        pid = parent
+
+
+def _parent(pid: int) -> int | None:
+    with contextlib.suppress(OSError, ValueError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return None
+
+
+def _link(pid: int, name: str) -> str | None:
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/{pid}/{name}")
+    return None
+
+
+def _peer_end(sock: socket.socket | None) -> _End | None:
+    if sock is None or not CAN_TELL_UID:
+        return None
+    with contextlib.suppress(OSError):
+        # the peer's socket has our addresses swapped: its source is our peer name
+        return _find(sock.getpeername()[:2], sock.getsockname()[:2])
+    return None
+
+
+def _find(source: Address, destination: Address) -> _End | None:
+    (a, a_port), (b, b_port) = source, destination
+    if ":" in a and not a.startswith(_MAPPED):
+        return _ask(socket.AF_INET6, (a, a_port), (b, b_port))
+    plain_a, plain_b = a.removeprefix(_MAPPED), b.removeprefix(_MAPPED)
+    end = _ask(socket.AF_INET, (plain_a, a_port), (plain_b, b_port))
+    if end is not None:
+        return end
+    # a client that dialled 127.0.0.1 through a v4-mapped socket is filed under IPv6
+    return _ask(socket.AF_INET6, (_MAPPED + plain_a, a_port), (_MAPPED + plain_b, b_port))
+
+
+def _ask(family: socket.AddressFamily, source: Address, destination: Address) -> _End | None:
+    addresses = socket.inet_pton(family, source[0]), socket.inet_pton(family, destination[0])
+    identity = struct.pack("!HH16s16s", source[1], destination[1], *addresses)
+    identity += struct.pack("=III", 0, _NO_COOKIE, _NO_COOKIE)
+    request = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, _NO_COOKIE) + identity
+    head = _HEADER.pack(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 1, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG) as netlink:
+        netlink.settimeout(1)
+        netlink.send(head + request)
+        answer = netlink.recv(8192)
+    if _HEADER.unpack_from(answer)[1] == _NLMSG_ERROR:
+        return None
+    state = struct.unpack_from("=BBBB", answer, _HEADER.size)[1]
+    ports = struct.unpack_from("!HH", answer, _HEADER.size + 4)
+    uid, inode = struct.unpack_from("=II", answer, _HEADER.size + 4 + 48 + 12)
+    # the kernel falls back to a listener where no connection matches, and says uid 0 for a socket nobody holds
+    exact = state == _ESTABLISHED and ports == (source[1], destination[1])
+    return _End(uid, inode) if exact and inode else None

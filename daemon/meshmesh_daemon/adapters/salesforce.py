@@ -1,0 +1,276 @@
+"""The one way out: the only client session that ever carries a token, a code or a secret.
+
+Invariants: nothing is sent to a host that the policy does not allow; redirects are never followed; no cookie is kept;
+answers are read up to a cap; whoever lost an answer learns whether the request may have reached the other side, since a
+refresh that was sent may have rotated the token.
+"""
+
+import asyncio
+import ssl
+import urllib.request
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import hdrs
+from yarl import URL
+
+from meshmesh_daemon.core.hosts import HostPolicy
+
+CALL_SECONDS = 30.0  # a token endpoint that takes longer is in trouble
+CONNECT_SECONDS = 10.0
+STREAM_IDLE_SECONDS = 120.0  # Salesforce ends its own requests after two minutes
+MAX_ANSWER = 1024 * 1024
+USER_AGENT = "MeshMesh"
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAnswer:
+    """A whole answer. `headers` are lower case; the body is left out of `repr`, it may hold tokens."""
+
+    status: int
+    content_type: str
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+class Lost(Exception):
+    """No whole answer came.
+
+    Args:
+        kind: a kind of `core.errors.transport_failure`.
+        sent: whether the request may have been executed at the other side.
+    """
+
+    def __init__(self, kind: str, *, sent: bool) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.sent = sent
+
+
+class HostRefused(Exception):
+    """Our own last line: this host may not have what we were about to send."""
+
+
+class Outside(Protocol):
+    """What the use cases need of the world."""
+
+    async def post_form(self, url: str, form: str) -> HttpAnswer:
+        """POST a form; see `Salesforce.post_form`."""
+        ...
+
+    async def get(self, url: str, *, access_token: str | None = None) -> HttpAnswer:
+        """GET an address; see `Salesforce.get`."""
+        ...
+
+
+class Salesforce:
+    """The session. Made by `Salesforce.open`.
+
+    Args:
+        kept: sends over connections that are kept for the next request.
+        fresh: sends each request over a connection of its own.
+        policy: which hosts may have a token or secret.
+    """
+
+    def __init__(self, kept: aiohttp.ClientSession, fresh: aiohttp.ClientSession, policy: HostPolicy) -> None:
+        self._kept = kept
+        self._fresh = fresh
+        self._policy = policy
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, policy: HostPolicy) -> "AsyncGenerator[Salesforce, None]":
+        """An open session, closed at the end of the block."""
+        context = ssl.create_default_context()
+        async with _session(context, force_close=False) as kept, _session(context, force_close=True) as fresh:
+            yield cls(kept, fresh, policy)
+
+    async def post_form(self, url: str, form: str) -> HttpAnswer:
+        """POST a form that may hold a code, a token or a secret.
+
+        It never goes out over a kept connection: one that the other side has closed meanwhile would leave in doubt whether
+        a refresh was carried out.
+
+        Args:
+            url: an OAuth endpoint.
+            form: the body, form-encoded.
+
+        Raises:
+            Lost: no whole answer came.
+            HostRefused: the host may not have it.
+        """
+        headers: dict[str, str] = {
+            hdrs.CONTENT_TYPE: "application/x-www-form-urlencoded",
+            hdrs.ACCEPT: "application/json",
+        }
+        return await self._call("POST", url, headers, form.encode())
+
+    async def get(self, url: str, *, access_token: str | None = None) -> HttpAnswer:
+        """GET a resource; a line that broke is tried once more, since a GET may be sent twice.
+
+        Args:
+            url: where.
+            access_token: sent as Bearer, or nothing is sent.
+
+        Raises:
+            Lost: no whole answer came.
+            HostRefused: the host may not have it.
+        """
+        headers: dict[str, str] = {hdrs.ACCEPT: "application/json"}
+        if access_token:
+            headers[hdrs.AUTHORIZATION] = f"Bearer {access_token}"
+        try:
+            return await self._call("GET", url, headers, None)
+        except Lost as lost:
+            if not _is_broken_line(lost):
+                raise
+        return await self._get_again(url, headers)
+
+    async def _get_again(self, url: str, headers: dict[str, str]) -> HttpAnswer:
+        import stamina  # late: it is needed on bad days only
+
+        answer: HttpAnswer | None = None
+        async for attempt in stamina.retry_context(on=_is_broken_line, attempts=2, wait_initial=0.2, wait_jitter=0.3):
+            with attempt:
+                answer = await self._call("GET", url, headers, None)
+        if answer is None:
+            raise Lost("reset", sent=True)
+        return answer
+
+    async def _call(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> HttpAnswer:
+        headers[hdrs.ACCEPT_ENCODING] = "identity"
+        try:
+            session = self._fresh if method == hdrs.METH_POST else self._kept
+            async with asyncio.timeout(CALL_SECONDS), self._sent(session, method, url, headers, body) as answer:
+                read = await _capped(answer.content)
+                return HttpAnswer(
+                    status=answer.status,
+                    content_type=answer.content_type,
+                    headers={name.lower(): value for name, value in answer.headers.items()},
+                    body=read,
+                )
+        except TimeoutError:
+            raise Lost("timeout", sent=True) from None
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterator[bytes] | None,
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """One request whose answer is read by the caller, in pieces.
+
+        Args:
+            method: HTTP method.
+            url: exactly what is sent; it is not normalised.
+            headers: exactly what is sent, besides Host and User-Agent.
+            body: bytes, or pieces.
+
+        Raises:
+            Lost: no answer began, or it broke off while the caller read.
+            HostRefused: the host may not have it.
+        """
+        async with self._sent(self._kept, method, url, headers, body) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def _sent(
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterator[bytes] | None,
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        target = URL(url, encoded=True)
+        if not self._policy.may_receive_secret(f"{target.scheme}://{target.raw_authority}"):
+            raise HostRefused(target.host or "")
+        answer = await _translated(
+            session.request(
+                method,
+                target,
+                headers={hdrs.USER_AGENT: USER_AGENT, **headers},
+                data=body,
+                allow_redirects=False,
+                proxy=proxy_for(url),
+            )
+        )
+        try:
+            yield answer
+        except aiohttp.ClientError as error:
+            raise _lost(error) from None
+        finally:
+            answer.release() if answer.content.at_eof() else answer.close()
+
+
+def _session(context: ssl.SSLContext, *, force_close: bool) -> aiohttp.ClientSession:
+    # limit=0: aiohttp's 100 connections would be shared by all orgs, and one that hangs would hold up the rest
+    connector = aiohttp.TCPConnector(limit=0, ssl=context, force_close=force_close)
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STREAM_IDLE_SECONDS),
+        skip_auto_headers=(hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE),
+        max_line_size=65_536,
+        max_field_size=65_536,
+    )
+
+
+def _is_broken_line(error: Exception) -> bool:
+    return isinstance(error, Lost) and error.kind in {"reset", "truncated"}
+
+
+async def _translated(call: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
+    try:
+        return await call
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise _lost(error) from None
+
+
+def _lost(error: Exception) -> Lost:
+    for kinds, kind, sent in _KINDS:
+        if isinstance(error, kinds):
+            return Lost(kind, sent=sent)
+    return Lost("reset", sent=True)
+
+
+_KINDS: tuple[tuple[type[Exception], str, bool], ...] = (
+    (aiohttp.ClientConnectorDNSError, "dns", False),
+    (aiohttp.ClientSSLError, "tls", False),
+    (aiohttp.ClientProxyConnectionError, "connect", False),
+    (aiohttp.ClientHttpProxyError, "proxy_auth", False),
+    (aiohttp.ClientConnectorError, "connect", False),
+    (aiohttp.ConnectionTimeoutError, "timeout", False),
+    (aiohttp.ServerTimeoutError, "timeout", True),
+    (TimeoutError, "timeout", True),
+    (aiohttp.ClientPayloadError, "truncated", True),
+)
+
+
+async def _capped(content: aiohttp.StreamReader) -> bytes:
+    read = bytearray()
+    async for chunk in content.iter_any():
+        read += chunk
+        if len(read) > MAX_ANSWER:
+            raise Lost("truncated", sent=True)
+    return bytes(read)
+
+
+def proxy_for(url: str, *, proxies: Callable[[], Mapping[str, str]] = urllib.request.getproxies) -> str | None:
+    """The proxy that the environment or the system names for an address; never one for the loopback.
+
+    aiohttp's `trust_env` is not used: it would also read `.netrc` and send what stands there.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in _LOOPBACK or urllib.request.proxy_bypass(host):
+        return None
+    return proxies().get(parts.scheme)

@@ -1,0 +1,355 @@
+"""Clients and their grants: who a pairing token belongs to, and what it may do with a connection.
+
+Of a token only the hash is kept; a client is found by it in memory, and its grants are what the vault holds.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from meshmesh_daemon.adapters.processes import Mark, Processes
+from meshmesh_daemon.core import pairing
+from meshmesh_daemon.core.activity import OWNER, SERVICE, Deed, grants_sentence
+from meshmesh_daemon.core.clock import Clock
+from meshmesh_daemon.core.problems import Problem, bad_field, not_found
+from meshmesh_daemon.usecases.activity import Activity
+from meshmesh_daemon.usecases.desks import Desks
+from meshmesh_daemon.usecases.presence import Consent, Presence
+from meshmesh_storage import clients
+from meshmesh_storage.records import Client, Grant, Kind, Mode
+from meshmesh_storage.vault import Vault
+
+EXEC = "exec"  # the kind of a client whose process's descendants are that client on the owner's door too
+TERMINAL = "terminal"
+DEFAULT_GRANT_DAYS = 30
+_WIDTH = {Mode.READ: 0, Mode.PLAN: 1, Mode.BUILD: 2}
+
+Listener = Callable[[Client, Client | None], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedGrant:
+    """A grant as the owner words it; `expires_in` is seconds, None for as long as the client lives."""
+
+    connection: str
+    mode: Mode
+    raw_token: bool = False
+    expires_in: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewClient:
+    """A program that becomes a client. `pid` ends it with that process."""
+
+    name: str
+    kind: str
+    origin: str | None = None
+    pid: int | None = None
+
+
+class Access:
+    """The clients.
+
+    Args:
+        desks: the connections, to name them.
+        vault: where clients are kept.
+        processes: watches those that a client ends with.
+        presence: asks for a person before a client may do more than before, by whichever door that is.
+        activity: is told of each client and grant.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        *,
+        desks: Desks,
+        vault: Vault,
+        processes: Processes,
+        presence: Presence,
+        activity: Activity,
+        clock: Clock,
+    ) -> None:
+        self._desks = desks
+        self._vault = vault
+        self._processes = processes
+        self._presence = presence
+        self._activity = activity
+        self._clock = clock
+        self._clients: dict[str, Client] = {}
+        self._by_hash: dict[bytes, str] = {}
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        """Be told of each change of a client, as (before, after); None is a client that was revoked."""
+        self._listeners.append(listener)
+
+    async def load(self) -> None:
+        """Read what the vault holds; clients whose process has ended meanwhile are forgotten."""
+        async with self._vault.transaction() as tx:
+            for client in await clients.load_all(tx):
+                self._keep(client)
+        for client in self.all():
+            if client.process:
+                self._watch(client.id, Mark.read(client.process))
+
+    def all(self) -> list[Client]:
+        """Every client."""
+        return list(self._clients.values())
+
+    def get(self, client_id: str) -> Client:
+        """One client.
+
+        Raises:
+            Problem: 404.
+        """
+        client = self._clients.get(client_id)
+        if client is None:
+            raise not_found("client", client_id)
+        return client
+
+    def authenticate(self, token: str) -> Client | None:
+        """The client of a pairing token, if it is known and has not expired."""
+        if not pairing.is_token(token):
+            return None
+        client = self._clients.get(self._by_hash.get(_hash(token), ""))
+        if client is None or (client.expires_at and self._clock.now() >= client.expires_at):
+            return None
+        return client
+
+    def client_of_process(self, pid: int) -> Client | None:
+        """The client that `exec` minted for a process; whatever that process starts is this client too."""
+        for client in self._clients.values():
+            if client.kind == EXEC and client.process and Mark.read(client.process).pid == pid:
+                return client
+        return None
+
+    def grant_for(self, client: Client, connection_id: str) -> Grant | None:
+        """What a client may do with a connection now."""
+        now = self._clock.now()
+        for grant in client.grants:
+            if grant.connection_id == connection_id and not (grant.expires_at and now >= grant.expires_at):
+                return grant
+        return None
+
+    def _live(self, client: Client) -> list[Grant]:
+        now = self._clock.now()
+        return [grant for grant in client.grants if not (grant.expires_at and now >= grant.expires_at)]
+
+    def terminal(self) -> Client | None:
+        """The built-in client that the owner's own `token`, `exec` and `env` act as, where it has been used."""
+        return self._clients.get(TERMINAL)
+
+    async def make_terminal(self) -> Client:
+        """The built-in client; its token is nobody's, since it acts over the owner's door only."""
+        known = self.terminal()
+        if known is not None:
+            return known
+        client = Client(
+            id=TERMINAL,
+            name=TERMINAL,
+            kind=TERMINAL,
+            token_hash=secrets.token_bytes(32),
+            created_at=self._clock.now(),
+            expires_at=None,
+        )
+        await self._put(client)
+        return client
+
+    def narrowed(self, wanted: WantedGrant) -> WantedGrant:
+        """What is given by default: no raw token, a production org at most `plan`, thirty days."""
+        desk = self._desks.named(wanted.connection)
+        careful = desk is not None and desk.stored.kind is Kind.PRODUCTION
+        mode = Mode.PLAN if careful and _WIDTH[wanted.mode] > _WIDTH[Mode.PLAN] else wanted.mode
+        days = DEFAULT_GRANT_DAYS * 24 * 3600
+        return WantedGrant(connection=wanted.connection, mode=mode, expires_in=days)
+
+    async def admit(self, new: NewClient, wanted: Sequence[WantedGrant], consent: Consent) -> tuple[Client, str]:
+        """Make a client; on disk when this returns.
+
+        Args:
+            new: what it is.
+            wanted: what it may do.
+            consent: what the request brought to prove that a person is there.
+
+        Returns:
+            The client and its pairing token, which is not kept.
+
+        Raises:
+            Problem: 422 naming the grant, or the process; 403 `presence_required`.
+        """
+        mark = self._processes.mark(new.pid) if new.pid is not None else None
+        if new.pid is not None and mark is None:
+            raise bad_field("pid", "is not a running process of this user.")
+        token = pairing.make_token(secrets.token_bytes(pairing.TOKEN_BYTES))
+        client = Client(
+            id=secrets.token_hex(8),
+            name=new.name,
+            kind=new.kind,
+            token_hash=_hash(token),
+            origin=new.origin,
+            created_at=self._clock.now(),
+            expires_at=None,
+            grants=self._grants(wanted, origin=new.origin),
+            process=str(mark) if mark else None,
+        )
+        await self._presence.for_grants(client.name, (), client.grants, consent)
+        await self._record(Deed.CLIENT_MINTED if mark else Deed.PAIRING_APPROVED, client)
+        await self._put(client)
+        if mark:
+            self._watch(client.id, mark)
+        return client, token
+
+    async def regrant(self, client_id: str, wanted: Sequence[WantedGrant], consent: Consent) -> Client:
+        """Replace what a client may do, at once.
+
+        Args:
+            client_id: whose.
+            wanted: all that it may do; what is left out ends.
+            consent: what the request brought to prove that a person is there.
+
+        Raises:
+            Problem: 404, 422 naming the grant, 403 `presence_required`.
+        """
+        client = self.get(client_id)
+        changed = replace(client, grants=self._grants(wanted, origin=client.origin))
+        await self._presence.for_grants(client.name, self._live(client), changed.grants, consent)
+        await self._record(Deed.CLIENT_GRANTED, changed)
+        return await self._change(client_id, lambda client: self._grants(wanted, origin=client.origin))
+
+    async def extend(self, client_id: str, wanted: WantedGrant, consent: Consent) -> Grant:
+        """Give a client one grant more, in place of what it had on that connection; its other grants stay.
+
+        Args:
+            client_id: whose.
+            wanted: the grant.
+            consent: what the request brought to prove that a person is there.
+
+        Raises:
+            Problem: 404, 422 naming the member of the wish, 403 `presence_required`.
+        """
+        client = self.get(client_id)
+        extended = self.extended(client, wanted)
+        await self._presence.for_grants(client.name, self._live(client), extended, consent)
+        await self._record(Deed.CLIENT_GRANTED, replace(client, grants=extended))
+        client = await self._change(client_id, lambda client: self.extended(client, wanted))
+        return client.grants[-1]
+
+    def extended(self, client: Client, wanted: WantedGrant) -> tuple[Grant, ...]:
+        """What a client's grants would be after `extend`; the new one is the last.
+
+        Raises:
+            Problem: 422 naming the member of the wish.
+        """
+        new = self._grant("", wanted, origin=client.origin)
+        return (*(grant for grant in client.grants if grant.connection_id != new.connection_id), new)
+
+    async def _change(self, client_id: str, grants: Callable[[Client], tuple[Grant, ...]]) -> Client:
+        """Rewrite a client's grants: one change after the other, and none brings back a client that was revoked."""
+        async with self._vault.transaction() as tx:
+            before = self.get(client_id)
+            after = replace(before, grants=grants(before))
+            await clients.put(tx, after)
+        if client_id in self._clients:  # else revoked while the disk was written; that deletes the row next
+            self._keep(after)
+            self._tell(before, after)
+        return after
+
+    async def revoke(self, client_id: str) -> None:
+        """End a client; its token is worth nothing from now on, whatever the disk says.
+
+        Raises:
+            Problem: 404.
+        """
+        client = self.get(client_id)
+        self._activity.note(OWNER, Deed.CLIENT_REVOKED, detail=f"{client.name} is out.")
+        await self._forget(client)
+
+    async def _forget(self, client: Client) -> None:
+        del self._clients[client.id]
+        self._by_hash.pop(client.token_hash, None)
+        self._tell(client, None)
+        async with self._vault.transaction() as tx:
+            await clients.delete(tx, client.id)
+
+    async def forget_connection(self, connection_id: str) -> None:
+        """A connection is gone: so is every grant on it."""
+
+        def kept(client: Client) -> tuple[Grant, ...]:
+            return tuple(grant for grant in client.grants if grant.connection_id != connection_id)
+
+        for client in self.all():
+            if kept(client) != client.grants:
+                with suppress(Problem):  # it was revoked meanwhile
+                    await self._change(client.id, kept)
+
+    def _grants(self, wanted: Iterable[WantedGrant], *, origin: str | None) -> tuple[Grant, ...]:
+        made: list[Grant] = []
+        for index, wish in enumerate(wanted):
+            new = self._grant(f"grants[{index}].", wish, origin=origin)
+            if any(grant.connection_id == new.connection_id for grant in made):
+                raise bad_field(f"grants[{index}].connection", f"{wish.connection!r} stands twice.")
+            made.append(new)
+        return tuple(made)
+
+    def _grant(self, path: str, wish: WantedGrant, *, origin: str | None) -> Grant:
+        desk = self._desks.named(wish.connection)
+        if desk is None:
+            raise bad_field(f"{path}connection", f"there is no connection {wish.connection!r}.")
+        check_raw_token(path, wish.mode, raw_token=wish.raw_token, origin=origin)
+        ends = self._clock.now() + timedelta(seconds=wish.expires_in) if wish.expires_in else None
+        return Grant(connection_id=desk.stored.id, mode=wish.mode, raw_token=wish.raw_token, expires_at=ends)
+
+    async def _record(self, action: Deed, client: Client) -> None:
+        """Tell what a client may do from now on, before it may."""
+        found = ((self._desks.get(grant.connection_id), grant) for grant in client.grants)
+        named = [(desk.stored.name, grant) for desk, grant in found if desk]
+        only = named[0][0] if len(named) == 1 else None
+        await self._activity.record(OWNER, action, connection=only, detail=grants_sentence(client.name, named))
+
+    async def _put(self, client: Client) -> None:
+        async with self._vault.transaction() as tx:
+            await clients.put(tx, client)
+        self._keep(client)
+
+    def _keep(self, client: Client) -> None:
+        self._clients[client.id] = client
+        self._by_hash[client.token_hash] = client.id
+
+    def _tell(self, before: Client, after: Client | None) -> None:
+        for listener in self._listeners:
+            listener(before, after)
+
+    def _watch(self, client_id: str, mark: Mark) -> None:
+        async def ended() -> None:
+            client = self._clients.get(client_id)
+            if client is not None:
+                detail = f"{client.name} is out: its process has ended."
+                self._activity.note(SERVICE, Deed.CLIENT_ENDED, detail=detail)
+                await self._forget(client)
+
+        self._processes.when_ended(mark, ended)
+
+
+def check_raw_token(path: str, mode: Mode, *, raw_token: bool, origin: str | None) -> None:
+    """Who may have the token itself.
+
+    Args:
+        path: where the member stands, for the refusal.
+        mode: the grant's.
+        raw_token: whether the token is wished for.
+        origin: of the browser extension that the client is, or None.
+
+    Raises:
+        Problem: 422.
+    """
+    if raw_token and mode is not Mode.BUILD:
+        raise bad_field(f"{path}raw_token", "needs the mode 'build': who holds the token can do anything.")
+    if raw_token and origin:
+        raise bad_field(f"{path}raw_token", "is never given to a browser extension.")
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()

@@ -1,0 +1,140 @@
+"""The connections in memory, one desk each: what is stored, and what is under way.
+
+A desk's status is derived, never set: from what is stored, from a refresh under way, from the last trouble. Everything
+that shows or lists connections reads here, so that listing never calls Salesforce and never waits.
+"""
+
+import asyncio
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from meshmesh_daemon.core import lifecycle
+from meshmesh_daemon.core.errors import Failure
+from meshmesh_daemon.core.lifecycle import NEEDS_SOMEBODY
+from meshmesh_storage.records import App, Connection, Status
+
+Listener = Callable[[Connection | None, Connection | None], None]
+
+
+@dataclass(slots=True, eq=False)
+class Desk:
+    """One connection's.
+
+    `stored` is what the vault holds (its times of use may be newer). `trouble` is the last failure that mends itself.
+    `dead_generation` marks the session that a 401 proved dead. `rotation_open` says that a refresh was sent whose answer
+    was never stored; `unsaved` holds tokens that the disk did not take. `not_before` is monotonic seconds.
+    """
+
+    stored: Connection
+    trouble: Failure | None = None
+    flight: asyncio.Task[None] | None = None
+    dead_generation: int | None = None
+    rotation_open: bool = False
+    unsaved: Connection | None = None
+    not_before: float = 0.0
+    used: bool = False
+
+    @property
+    def view(self) -> Connection:
+        """The connection as it is shown."""
+        if self.stored.status in NEEDS_SOMEBODY:
+            return self.stored
+        if self.flight is not None:
+            return replace(self.stored, status=Status.REFRESHING)
+        if self.trouble is not None:
+            return lifecycle.offline(self.stored, self.trouble)
+        return self.stored
+
+
+class Desks:
+    """All of them, by id and by name, with the apps that they share."""
+
+    def __init__(self) -> None:
+        self._desks: dict[str, Desk] = {}
+        self._ids: dict[str, str] = {}
+        self._listeners: list[Listener] = []
+        self._awaited: dict[str, set[asyncio.Event]] = {}
+        self.apps: dict[str, App] = {}
+
+    def listen(self, listener: Listener) -> None:
+        """Be told of each change of what is shown, as (before, after); None is a connection that is not there."""
+        self._listeners.append(listener)
+
+    def tell(self, before: Connection | None, after: Connection | None) -> None:
+        """Tell the listeners of a change, and wake who waits for one."""
+        for listener in self._listeners:
+            listener(before, after)
+        shown = after or before
+        for event in self._awaited.get(shown.id, ()) if shown else ():
+            event.set()
+
+    @contextmanager
+    def change_of(self, connection_id: str) -> Generator[asyncio.Event, None, None]:
+        """An event that is set when what is shown of a connection changes, while the block lasts."""
+        event = asyncio.Event()
+        waiting = self._awaited.setdefault(connection_id, set())
+        waiting.add(event)
+        try:
+            yield event
+        finally:
+            waiting.discard(event)
+            if not waiting:
+                self._awaited.pop(connection_id, None)
+
+    def __iter__(self) -> Iterator[Desk]:
+        return iter(tuple(self._desks.values()))
+
+    def get(self, connection_id: str) -> Desk | None:
+        """A desk by its connection's id."""
+        return self._desks.get(connection_id)
+
+    def named(self, name: str) -> Desk | None:
+        """A desk by its connection's name."""
+        return self._desks.get(self._ids.get(name, ""))
+
+    def names(self) -> Iterable[str]:
+        """The names that are taken."""
+        return self._ids.keys()
+
+    def siblings(self, connection: Connection) -> list[Connection]:
+        """The connections of the same user, org and app, itself among them."""
+        key = (connection.org_id, connection.user_id, connection.app_id)
+        stored = (desk.stored for desk in self._desks.values())
+        return [one for one in stored if (one.org_id, one.user_id, one.app_id) == key]
+
+    def place(self, stored: Connection) -> Desk:
+        """Put what is now stored on its desk, and tell the listeners.
+
+        A new generation clears what was known of the old one: its trouble, its dead session, its open rotation.
+        """
+        desk = self._desks.get(stored.id)
+        if desk is None:
+            desk = self._desks[stored.id] = Desk(stored)
+            before = None
+        else:
+            before = desk.view
+            self._ids.pop(desk.stored.name, None)
+            if stored.generation != desk.stored.generation:
+                desk.trouble = desk.dead_generation = desk.unsaved = None
+                desk.rotation_open = False
+                desk.not_before = 0.0
+            desk.stored = stored
+        self._ids[stored.name] = stored.id
+        self.tell(before, desk.view)
+        return desk
+
+    def remove(self, connection_id: str) -> None:
+        """Take a connection off, and tell the listeners."""
+        desk = self._desks.pop(connection_id, None)
+        if desk is not None:
+            self._ids.pop(desk.stored.name, None)
+            self.tell(desk.view, None)
+
+    def note_use(self, connection_id: str, client_name: str, now: datetime) -> None:
+        """Remember who used a connection last; it is on disk with the connection's next change, or at the end."""
+        desk = self._desks.get(connection_id)
+        if desk is not None:
+            desk.used = True
+            desk.stored = replace(desk.stored, last_used_at=now, last_used_by=client_name)

@@ -1,0 +1,195 @@
+"""One refresh of one connection, from the journal to the disk.
+
+Invariants: the intent is on disk before the request leaves; a rotated refresh token is on disk (synchronous=FULL) before
+anyone sees its access token; an answer for an old generation is dropped; a request that may have been executed leaves
+its intent open, so that a later refusal is told for what it is (`rotation_interrupted`).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from meshmesh_daemon.adapters.salesforce import HostRefused, HttpAnswer, Lost, Outside
+from meshmesh_daemon.core import lifecycle, oauth
+from meshmesh_daemon.core.clock import Clock
+from meshmesh_daemon.core.errors import Action, Failure, token_failure, transport_failure
+from meshmesh_daemon.core.hosts import HostPolicy, UntrustedHost
+from meshmesh_daemon.core.lifecycle import OtherIdentity, Records
+from meshmesh_daemon.core.oauth import BadAnswer, Registration, TokenSet
+from meshmesh_storage import connections, rotations
+from meshmesh_storage.errors import StaleGeneration, VaultError
+from meshmesh_storage.records import App, Connection, Flow, RotationIntent
+from meshmesh_storage.vault import Vault
+
+_OK = 200
+_SERVER_ERROR = 500
+_PORTAL = 511  # RFC 6585, section 6: made by the network, never by the server asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a refresh ended.
+
+    `connection` is what is stored now; `trouble` is a failure that mends itself; `lost` says that this refresh's answer is
+    missing and may have rotated the token, `rotation_open` that this one's or an earlier one's is; `unsaved` is a connection
+    whose tokens the disk did not take.
+    """
+
+    connection: Connection
+    trouble: Failure | None = None
+    lost: bool = False
+    rotation_open: bool = False
+    unsaved: Connection | None = None
+
+
+class Renewal:
+    """Refreshes connections, one call each.
+
+    Args:
+        vault: where intents and tokens go.
+        outside: the way to Salesforce.
+        policy: which hosts are believed.
+        clock: the time.
+    """
+
+    def __init__(self, *, vault: Vault, outside: Outside, policy: HostPolicy, clock: Clock) -> None:
+        self._vault = vault
+        self._outside = outside
+        self._policy = policy
+        self._clock = clock
+
+    async def run(self, connection: Connection, app: App, records: Records) -> Outcome:
+        """Refresh a connection.
+
+        Args:
+            connection: as it is stored.
+            app: its app.
+            records: what is known besides; whether an earlier refresh is still without an answer, for one.
+
+        Raises:
+            StaleGeneration: the connection has moved on, or is gone; the answer was dropped.
+            VaultUnwritable: the intent could not be written; nothing was sent.
+        """
+        form = _form(connection, app)
+        if form is None:
+            return await self._settled(lifecycle.without_refresh_token(connection), connection.generation)
+        intent = RotationIntent(
+            connection_id=connection.id, generation=connection.generation, sent_at=self._clock.now()
+        )
+        async with self._vault.transaction() as tx:
+            await rotations.begin(tx, intent)
+        try:
+            answer = await self._outside.post_form(connection.login_origin + oauth.TOKEN_PATH, form)
+        except HostRefused:
+            return await self._settled(lifecycle.host_refused(connection), connection.generation)
+        except Lost as lost:
+            return await self._lost(connection, transport_failure(lost.kind), records, lost=lost.sent)
+        tokens = _tokens(answer)
+        if tokens is None:
+            return await self._refused(connection, app, answer, records)
+        return await self._accepted(connection, tokens)
+
+    async def _accepted(self, connection: Connection, tokens: TokenSet) -> Outcome:
+        try:
+            origin = self._policy.trusted(tokens.instance_url, signed_in_at=connection.login_origin)
+            self._policy.trusted(tokens.identity_url, signed_in_at=connection.login_origin)
+            new = lifecycle.renewed(connection, tokens, instance_origin=origin, now=self._clock.now())
+        except (UntrustedHost, OtherIdentity):
+            return await self._settled(lifecycle.other_identity(connection), connection.generation)
+        try:
+            return await self._settled(new, connection.generation)
+        except StaleGeneration:
+            raise
+        except VaultError:  # whatever keeps it from the disk: the tokens are kept, and no access token leaves
+            return Outcome(connection=connection, rotation_open=True, unsaved=new)
+
+    async def save(self, unsaved: Connection) -> Outcome:
+        """Write tokens that the disk did not take before.
+
+        Raises:
+            VaultUnwritable: it still does not.
+            StaleGeneration: the connection has moved on.
+        """
+        return await self._settled(unsaved, unsaved.generation - 1)
+
+    async def _refused(self, connection: Connection, app: App, answer: HttpAnswer, records: Records) -> Outcome:
+        failure = token_failure(
+            status=answer.status,
+            content_type=answer.content_type,
+            body=answer.body,
+            headers=answer.headers,
+            grant=app.flow.value if app.flow is Flow.CLIENT_CREDENTIALS else "refresh_token",
+            now=self._clock.now(),
+        )
+        if failure.action is Action.RETRY:
+            return await self._lost(connection, failure, records, lost=_may_have_been_executed(answer))
+        changed = lifecycle.failed(connection, failure, records, now=self._clock.now())
+        return await self._settled(changed, connection.generation)
+
+    async def _lost(self, connection: Connection, failure: Failure, records: Records, *, lost: bool) -> Outcome:
+        rotation_open = lost or records.rotation_open
+        if not rotation_open:
+            async with self._vault.transaction() as tx:
+                await rotations.finish(tx, connection.id)
+        return Outcome(connection=connection, trouble=failure, lost=lost, rotation_open=rotation_open)
+
+    async def _settled(self, new: Connection, replaces: int) -> Outcome:
+        async with self._vault.transaction() as tx:
+            await connections.update(tx, new, expected_generation=replaces)
+            await rotations.finish(tx, new.id)
+        return Outcome(connection=new)
+
+    async def learn_expiry(self, connection: Connection, app: App) -> Connection | None:
+        """Ask once how long the new session lives; Salesforce's token answer does not say.
+
+        Returns:
+            The connection with `expires_at`, stored; None where the app may not ask or the answer does not tell.
+
+        Raises:
+            Lost: nobody answered; ask again another time.
+            StaleGeneration: the connection has moved on.
+        """
+        session = connection.session
+        if session is None:
+            return None
+        form = oauth.introspect_form(_registration(app), session.access_token)
+        answer = await self._outside.post_form(connection.login_origin + oauth.INTROSPECT_PATH, form)
+        lifetime = oauth.read_lifetime(answer.body) if answer.status == _OK else None
+        if lifetime is None:
+            return None
+        known = replace(session, expires_at=session.issued_at + timedelta(seconds=lifetime))
+        learned = replace(connection, session=known)
+        async with self._vault.transaction() as tx:
+            await connections.update(tx, learned, expected_generation=connection.generation)
+        return learned
+
+
+def _registration(app: App) -> Registration:
+    return Registration(client_id=app.client_id, client_secret=app.client_secret)
+
+
+def _form(connection: Connection, app: App) -> str | None:
+    if app.flow is Flow.CLIENT_CREDENTIALS:
+        return oauth.client_credentials_form(_registration(app))
+    if connection.refresh_token is None:
+        return None
+    return oauth.refresh_form(_registration(app), connection.refresh_token)
+
+
+def _tokens(answer: HttpAnswer) -> TokenSet | None:
+    if answer.status != _OK:
+        return None
+    try:
+        return oauth.read_tokens(answer.body)
+    except BadAnswer:
+        return None
+
+
+def _may_have_been_executed(answer: HttpAnswer) -> bool:
+    """Whether Salesforce itself may have rotated the token before this answer was made.
+
+    A proxy's or portal's page (3xx, 4xx, HTML) was made instead of asking Salesforce; a 5xx, or JSON that breaks off, may
+    be Salesforce's own.
+    """
+    if answer.status == _OK:
+        return "json" in answer.content_type
+    return answer.status >= _SERVER_ERROR and answer.status != _PORTAL

@@ -1,0 +1,99 @@
+"""SQLite as the vault wants it: its settings, held to what they really became, and its errors in our words."""
+
+import shlex
+import sqlite3
+from pathlib import Path
+
+import aiosqlite
+
+from meshmesh_storage.errors import VaultCorrupt, VaultError, VaultUnwritable
+
+SIDE_FILES = ("-wal", "-shm", "-journal")
+BUSY_SECONDS = 5.0
+_PRAGMAS = (
+    ("journal_mode", "wal"),
+    ("synchronous", 2),  # FULL: a rotated refresh token is on disk before its access token leaves
+    ("fullfsync", 1),  # macOS: through the drive's own cache too
+    ("secure_delete", 1),  # ON; FAST leaves old bytes on the free list
+    ("temp_store", 2),  # memory
+    ("trusted_schema", 0),
+    ("cell_size_check", 1),
+)
+
+
+async def connect(path: Path, options: str = "mode=rw") -> aiosqlite.Connection:
+    """An open database that is there already; SQLite is not let make one.
+
+    Args:
+        path: the file.
+        options: SQLite's, in its URI.
+
+    Raises:
+        sqlite3.Error: it cannot be opened.
+        VaultUnwritable: a setting did not take, so a promise about what is on disk would not hold.
+    """
+    db = await aiosqlite.connect(uri(path, options), uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    try:
+        await _set_up(db, path)
+    except BaseException:
+        await db.close()
+        raise
+    return db
+
+
+def uri(path: Path, options: str) -> str:
+    """SQLite's name for a file, with options of the opening."""
+    return f"{path.absolute().as_uri()}?{options}"
+
+
+async def _set_up(db: aiosqlite.Connection, path: Path) -> None:
+    for name, wanted in _PRAGMAS:
+        await db.execute_fetchall(f"PRAGMA {name} = {wanted}")
+        if await value(db, f"PRAGMA {name}") != wanted:
+            raise VaultUnwritable(
+                f"SQLite does not take the setting {name} = {wanted} for {path}.",
+                "Put the vault on a local disk (network file systems and some containers' volumes do not do).",
+            )
+
+
+async def value(db: aiosqlite.Connection, statement: str) -> object:
+    """The one value that a statement gives."""
+    (row,) = await db.execute_fetchall(statement)
+    return row[0]
+
+
+def is_of_the_disk(error: BaseException) -> bool:
+    """Whether an error tells of the file or the disk: no conflict of values, no wrong use of SQLite."""
+    return type(error) in {sqlite3.OperationalError, sqlite3.DatabaseError}
+
+
+def in_our_words(error: BaseException, folder: Path) -> VaultError:
+    """An error of SQLite's that `is_of_the_disk`, with the next step that fits it."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # none where text is no UTF-8 any more
+    primary = code & 0xFF
+    if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return damaged(folder, str(error))
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return held(folder)
+    return VaultUnwritable(
+        f"The vault could not be written ({type(error).__name__}: {error}).",
+        f"Look at the disk space and rights of {folder}.",
+    )
+
+
+def held(folder: Path) -> VaultUnwritable:
+    """The refusal while another program reads or writes the vault."""
+    return VaultUnwritable(
+        f"Another program holds the vault in {folder}.", f"Find it and end it: fuser -v {shlex.quote(str(folder))}/*"
+    )
+
+
+def damaged(folder: Path, what: str) -> VaultCorrupt:
+    """The refusal of a vault that is damaged, or is none."""
+    return VaultCorrupt(f"The vault in {folder} is damaged: {what}.", restore(folder))
+
+
+def restore(folder: Path) -> str:
+    """The next step where only a backup, or a new start, helps."""
+    name = shlex.quote(str(folder))
+    return f"Put back a backup, or move the folder away and start anew: mv {name} {name}.old"

@@ -1,0 +1,43 @@
+"""A person at the screen, or nobody."""
+
+from dataclasses import dataclass, field
+
+from meshmesh_daemon.adapters.notifications import Dismissed, Heard, Pressed
+from meshmesh_daemon.core.notices import Notice
+from meshmesh_daemon.usecases.pins import Pins
+from meshmesh_daemon.usecases.presence import Consent, Presence
+from support.floor import Floor
+
+GIVEN = Consent(given=True)
+
+
+@dataclass
+class FakeScreen:
+    """A screen whose person presses what the test says; `presses` None leaves every notice alone."""
+
+    has_buttons: bool = False
+    presses: str | None = None
+    shown: list[Notice] = field(default_factory=list[Notice])
+    withdrawn: list[str] = field(default_factory=list[str])
+
+    def show(self, notice: Notice, heard: Heard) -> None:
+        """As `Notifications.show`."""
+        self.shown.append(notice)
+        if self.presses == "close":
+            heard(Dismissed(notice.key))
+        elif self.presses is not None:
+            heard(Pressed(notice.key, self.presses))
+
+    def withdraw(self, key: str) -> None:
+        """As `Notifications.withdraw`."""
+        self.withdrawn.append(key)
+
+
+def presence(floor: Floor, screen: FakeScreen | None = None, pins: Pins | None = None) -> Presence:
+    """Asks for a person on a floor."""
+    return Presence(
+        pins=pins or Pins(vault=floor.vault, clock=floor.clock),
+        screen=screen or FakeScreen(),
+        desks=floor.desks,
+        clock=floor.clock,
+    )
