@@ -4,7 +4,7 @@ import gzip
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -14,8 +14,8 @@ from support.faults import Fault, Line, Passage, lines, says
 from support.peer import Client, connect, peer, view
 from support.person import Person
 from support.service import Answer, Service, StartService, start
+from support.stranger import as_other_user
 
-OTHER = 4242
 BUILD: dict[str, object] = {"connection": "demo", "mode": "build", "raw_token": True}
 SMUGGLED = "GET /healthz HTTP/1.1\r\nHost: localhost:{port}\r\nX-Smuggled: yes\r\n\r\n"
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can make sockets of another user")
@@ -229,22 +229,6 @@ def test_another_user_is_open_on_every_route(service: Service) -> None:
     assert as_other_user(knock).split() == [*(str(status) for _, _, status in STRANGERS), "PermissionError"]
     still = service.call("GET", f"/v1/sign-ins/{sign_in['id']}", owner=True).json()
     assert still["status"] == "waiting"
-
-
-def as_other_user(act: Callable[[], str]) -> str:
-    """What an act says when another user does it."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:  # the kernel files a socket under the user who makes it, so no account is needed
-        os.setgid(OTHER)
-        os.setuid(OTHER)
-        os.write(write, act().encode())
-        os._exit(0)
-    os.close(write)
-    said = os.read(read, 4096).decode()
-    os.waitpid(child, 0)
-    os.close(read)
-    return said
 
 
 def signed_in(service: Service, name: str) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -15,8 +15,8 @@ import pytest
 
 from meshmesh_bridge.arrivals import MAX_OTHER, MAX_TCP
 from support.service import MESHMESHD, Answer, Service, StartService, exchange, start
+from support.stranger import as_other_user
 
-OTHER = 4242
 SECRET = "mmp_aSecretThatNobodyMayFindAnywhere0123456789"
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can make sockets of another user")
 
@@ -122,23 +122,7 @@ def test_another_user_has_a_cap_of_their_own(start_service: StartService) -> Non
 
     with crowd(service, MAX_OTHER + 8):
         assert not is_turned_away(service)
-        assert other_user(fill) == "False True True"
-
-
-def other_user(act: Callable[[], str]) -> str:
-    """What an act says when another user does it."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:  # the kernel files a socket under the user who makes it, so no account is needed
-        os.setgid(OTHER)
-        os.setuid(OTHER)
-        os.write(write, act().encode())
-        os._exit(0)
-    os.close(write)
-    said = os.read(read, 1024).decode()
-    os.waitpid(child, 0)
-    os.close(read)
-    return said
+        assert as_other_user(fill) == "False True True"
 
 
 def test_half_open_requests_hurt_nobody(service: Service) -> None:

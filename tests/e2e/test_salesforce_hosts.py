@@ -65,7 +65,7 @@ def is_free(port: int) -> bool:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Everything in its place; the registered port is given back at the end."""
     if not is_free(PORT):
-        pytest.skip(f"port {PORT} is in use: a MeshMesh runs here, or another program's sign-in")
+        pytest.fail(f"port {PORT} is in use: a MeshMesh runs here, or another program's sign-in")
     with (
         peer(tmp_path_factory.mktemp("org")) as org,
         salesforce_hosts(org.origin, tmp_path_factory.mktemp("net")) as hosts,

@@ -214,14 +214,6 @@ def read_lifetime(body: bytes) -> float | None:
     return float(ends - begins) if ends > begins else None
 
 
-def is_inactive(body: bytes) -> bool:
-    """Whether introspection says outright that a token is dead."""
-    try:
-        return _document(body).get("active") is False
-    except BadAnswer:
-        return False
-
-
 def _document(body: bytes) -> dict[str, object]:
     try:
         value: object = json.loads(body)
