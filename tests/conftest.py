@@ -1,6 +1,10 @@
 """What every floor of the tests shares: running services, use cases on fakes, and a far end from a table."""
 
-from collections.abc import AsyncGenerator, Iterator
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncGenerator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,36 @@ from support.far_end import FarEnd
 from support.floor import ACME, APP, Floor, build
 from support.outside import FakeOutside
 from support.service import Service, StartService, start
+
+
+def _open_databases() -> set[threading.Thread]:
+    """The threads of the aiosqlite connections that are open in this process."""
+    return {thread for thread in threading.enumerate() if "_connection_worker_thread" in thread.name}
+
+
+def pytest_configure() -> None:
+    """Children are interrupted by tests: a shell that runs all this in the background would have them ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """A test that leaves a database open is a failure: its thread would keep the whole run from ending."""
+    del item
+    before = _open_databases()
+    yield
+    for thread in before:
+        thread.join(timeout=2)  # it ends a moment after `close`
+    left = _open_databases()
+    assert not left, f"left open: {sorted(thread.name for thread in left)}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Whatever went wrong, the run ends: the interpreter would wait for such a thread for ever."""
+    if _open_databases():
+        sys.stdout.flush()
+        os._exit(1)
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ async def test_a_restart_does_not_lose_a_redirect(floor: Floor, tmp_path: Path) 
     assert ended is not None
     assert ended.status == "done"
     await again.sessions.close()
-    floor.vault = again.vault
+    floor.vault, floor.activity = again.vault, again.activity  # what the fixture closes
 
 
 async def test_the_same_wish_is_one_attempt(floor: Floor) -> None:
