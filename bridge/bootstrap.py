@@ -35,9 +35,12 @@ SYSTEM_PACKAGES = {
     "xfce4-notifyd": "another one, which draws buttons",
     "xdotool": "presses them",
     "imagemagick": "takes the picture of a notification",
+    "gnome-keyring": "the master key is kept in a real keyring",
+    "systemd": "the service is tested under a user manager of its own",
 }
 UBUNTU_NAMES = {"chromium": "chromium-browser"}
-NODE_FOLDERS = ("tests/node",)  # each with package.json and package-lock.json
+NODE_FOLDERS = ("tests/node", "tests/node_sf")  # each with package.json and package-lock.json
+WORKERS = ("--numprocesses=3", "--dist=loadfile")  # most tests wait for something, so one more than two cores
 CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ruff check", ("ruff", "check")),
     ("ruff format", ("ruff", "format", "--check")),
@@ -102,7 +105,7 @@ def test(arguments: Sequence[str]) -> int:
     install_system_packages(os_release(), os.geteuid())
     for folder in NODE_FOLDERS:
         install_node_packages(ROOT / folder, environment)
-    checks = [*CHECKS, ("pytest", ("pytest", *arguments))]
+    checks = [*CHECKS, ("pytest", ("pytest", *WORKERS, *arguments))]
     passed: list[str] = []
     for name, (program, *rest) in checks:
         say(f"{name} ...")

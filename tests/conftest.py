@@ -16,7 +16,11 @@ from support.demo_org import Peer, PeerClock, served
 from support.far_end import FarEnd
 from support.floor import ACME, APP, Floor, build
 from support.outside import FakeOutside
+from support.plans import Planner, make_planner
 from support.service import Service, StartService, start
+from support.vaults import Open, vaults
+
+_told_of: set[threading.Thread] = set()
 
 
 def _open_databases() -> set[threading.Thread]:
@@ -25,19 +29,24 @@ def _open_databases() -> set[threading.Thread]:
 
 
 def pytest_configure() -> None:
-    """Children are interrupted by tests: a shell that runs all this in the background would have them ignore it."""
+    """Children are interrupted by tests: a shell that runs all this in the background would have them ignore it.
+
+    And no `sf` goes looking for a newer one of itself.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.update(SF_AUTOUPDATE_DISABLE="true", SF_DISABLE_TELEMETRY="true")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     """A test that leaves a database open is a failure: its thread would keep the whole run from ending."""
     del item
-    before = _open_databases()
+    before = _open_databases() - _told_of
     yield
     for thread in before:
         thread.join(timeout=2)  # it ends a moment after `close`
-    left = _open_databases()
+    left = _open_databases() - _told_of
+    _told_of.update(left)
     assert not left, f"left open: {sorted(thread.name for thread in left)}"
 
 
@@ -74,12 +83,27 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture
+async def opened(tmp_path: Path) -> AsyncGenerator[Open, None]:
+    """Opens the vault of the test's folder."""
+    async with vaults(tmp_path) as open_vault:
+        yield open_vault
+
+
+@pytest.fixture
 async def floor(tmp_path: Path) -> AsyncGenerator[Floor, None]:
     """The use cases, with the connection `acme`."""
     made = await build(tmp_path, clock=FakeClock(), outside=FakeOutside())
     await made.connections.put(ACME, APP)
     await made.sessions.close()
     made.outside.asked.clear()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def planner(floor: Floor) -> AsyncGenerator[Planner, None]:
+    """Plan Mode on the floor."""
+    made = make_planner(floor)
     yield made
     await made.close()
 

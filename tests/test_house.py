@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from meshmesh.wire import Code
+
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(path for root in ("storage", "daemon", "bridge") for path in (ROOT / root).rglob("*.py"))
 # The clock itself, and programs that end with their command, may look at it.
 _PROGRAMS = {"clock.py", "__main__.py", "bootstrap.py"}
+CODES = frozenset(value for name, value in vars(Code).items() if name.isupper())
 TIMELESS = [path for path in SOURCES if path.name not in _PROGRAMS and "meshmesh" not in path.parts]
 MAX_FILE = 400
 MAX_FUNCTION = 50
@@ -65,3 +68,22 @@ def test_time_is_handed_in(path: Path) -> None:
     }
 
     assert not calls & {"datetime.now", "datetime.utcnow", "date.today", "time.time", "time.monotonic"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in SOURCES if "meshmesh_daemon" in path.parts],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_a_code_below_the_bridge_is_a_promised_one(path: Path) -> None:
+    """The daemon cannot import the near end's names, so it spells them: none that is not among them."""
+    spelt = {
+        node.args[1].value
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "Problem"
+        and len(node.args) > 1
+        and isinstance(node.args[1], ast.Constant)
+    }
+
+    assert spelt <= CODES

@@ -64,3 +64,9 @@ class Document:
         value = self.values.get(name)
         items = cast("list[object]", value) if isinstance(value, list) else []
         return [Document(cast("dict[str, object]", item)) for item in items if isinstance(item, dict)]
+
+    def texts(self, name: str) -> list[str]:
+        """A member that is a list of strings; absent is empty."""
+        value = self.values.get(name)
+        items = cast("list[object]", value) if isinstance(value, list) else []
+        return [item for item in items if isinstance(item, str)]

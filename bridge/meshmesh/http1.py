@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 MAX_HEAD = 64 * 1024
 _CHUNK = 65536
+_HEX = b"0123456789ABCDEFabcdef"
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
@@ -137,7 +138,6 @@ def _read_chunks(source: _Source) -> bytes:
 
 def _chunk_size(line: bytes) -> int:
     digits = line.partition(b";")[0].strip()
-    try:
-        return int(digits, 16)
-    except ValueError:
-        raise MalformedAnswer("the size of a chunk is not a number") from None
+    if not digits or digits.strip(_HEX):  # `int` alone would take a sign, `0x` and underscores
+        raise MalformedAnswer("the size of a chunk is not a number")
+    return int(digits, 16)

@@ -129,17 +129,28 @@ class Transport:
             raise problem_from(answer.status, answer.body, attempt)
         return answer
 
-    def exchange(self, method: str, target: str, body: Mapping[str, object] | None = None, *, wait: int = 0) -> Answer:
-        """One call whose refusals are answers like all others; for the rest as `request`."""
+    def exchange(
+        self,
+        method: str,
+        target: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        wait: int = 0,
+        patience: float = TIMEOUT_SECONDS,
+    ) -> Answer:
+        """One call whose refusals are answers like all others; for the rest as `request`.
+
+        `patience` is how long the service may work on it, beside the `wait` that it is asked for.
+        """
         sent = self._compose(method, target, body, wait)
         try:
-            with self.door.open(TIMEOUT_SECONDS + wait) as sock:
+            with self.door.open(patience + wait) as sock:
                 sock.sendall(sent)
                 raw = http1.read(sock.recv)
         except http1.MalformedAnswer as error:
             raise UnexpectedAnswer(f"{error}.".capitalize()) from None
         except TimeoutError:
-            raise Unreachable(f"It did not answer within {TIMEOUT_SECONDS + wait:.0f} s.") from None
+            raise Unreachable(f"It did not answer within {patience + wait:.0f} s.") from None
         except OSError as error:
             raise Unreachable(f"Nobody answers at {_place(self.door)} ({error.strerror or error}).") from None
         return Answer(status=raw.status, headers=raw.headers, body=raw.body)

@@ -9,7 +9,6 @@ from enum import IntEnum
 DEFAULT_PORT = 1717
 REDIRECT_PATH = "/OauthRedirect"
 BROKER_PREFIX = "/o/"
-PAIRING_TOKEN_PREFIX = "mmp_"  # noqa: S105 - a prefix, so that secret scanners recognise the rest
 
 HEADER_SESSION = "MeshMesh-Session"
 HEADER_PLAN = "MeshMesh-Plan"
@@ -44,9 +43,20 @@ class Code:
     RAW_TOKEN_NOT_GRANTED = "raw_token_not_granted"  # noqa: S105 - a code
     PRESENCE_REQUIRED = "presence_required"
     READ_ONLY = "meshmesh_read_only"
+    BULK_JOB_SEALED = "meshmesh_bulk_job_sealed"
+    APPROVAL_REQUIRED = "meshmesh_approval_required"
+    PLAN_DONE = "meshmesh_plan_done"
+    PLAN_EXPIRED = "meshmesh_plan_expired"
+    PLAN_FAILED = "meshmesh_plan_failed"
+    PLAN_REJECTED = "meshmesh_plan_rejected"
+    PLAN_STALE = "meshmesh_plan_stale"
+    PLAN_UNKNOWN = "meshmesh_plan_unknown"
+    PLAN_WITHDRAWN = "meshmesh_plan_withdrawn"
+    NO_UNDO = "no_undo"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NAME_TAKEN = "name_taken"
+    PORT_LENT = "port_lent"
     RECONNECT_REQUIRED = "reconnect_required"
     ALREADY_DECIDED = "already_decided"
     EXPIRED = "expired"
@@ -55,11 +65,14 @@ class Code:
     WRONG_HOST = "wrong_host"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     VAULT_LOCKED = "vault_locked"
+    BACKUP_BROKEN = "backup_broken"
+    BACKUP_OLDER = "backup_older"
     VAULT_TROUBLE = "vault_trouble"
     RATE_LIMITED = "rate_limited"
     OFFLINE = "offline"
     SIGN_IN_FAILED = "sign_in_failed"
     SALESFORCE_ANSWER = "salesforce_answer"
+    SCOPE_MISSING = "scope_missing"
     INTERNAL = "internal"
 
 
@@ -92,6 +105,7 @@ EXIT_OF_CODE: dict[str, Exit] = {
     Code.VAULT_LOCKED: Exit.TRY_AGAIN,
     Code.OFFLINE: Exit.TRY_AGAIN,
     Code.RATE_LIMITED: Exit.TRY_AGAIN,
+    Code.PORT_LENT: Exit.TRY_AGAIN,
     Code.SALESFORCE_ANSWER: Exit.UNEXPECTED_ANSWER,
     Code.SIGN_IN_FAILED: Exit.NOT_ALLOWED,
     Code.NOT_FOUND: Exit.NOT_FOUND,

@@ -3,8 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 
-from aiohttp import hdrs, web
-from aiohttp.abc import AbstractStreamWriter
+from aiohttp import HttpVersion11, hdrs, web
 
 from meshmesh import wire
 from meshmesh_bridge import dashboard, events, redirect
@@ -17,18 +16,25 @@ from meshmesh_bridge.api import (
     demo,
     diagnosis,
     documents,
+    lend,
+    org_links,
     pairing,
     pin,
+    plans,
     sign_ins,
     status,
     tokens,
+    vault,
 )
-from meshmesh_bridge.caller import CALLER
+from meshmesh_bridge.bodies import INVITATION, prefer_wait
+from meshmesh_bridge.caller import CALLER, CallerKind
 from meshmesh_bridge.errors import DeviceFlowError, device_flow_response, refusal
 from meshmesh_bridge.guard import METHODS, Guard, Need, Route
 from meshmesh_bridge.house import HOUSE, House, house_of
-from meshmesh_bridge.plumbing import access_line, finish_headers, http_problem
+from meshmesh_bridge.plumbing import QuietDispatcher, access_line, finish_headers, http_problem
 from meshmesh_daemon.core.problems import Problem
+from meshmesh_daemon.usecases.strongbox import vault_problem
+from meshmesh_storage.errors import VaultError
 
 log = logging.getLogger("meshmesh.http")
 
@@ -54,13 +60,17 @@ ROUTES: tuple[Route, ...] = (
     *connections.ROUTES,
     *diagnosis.ROUTES,
     *tokens.ROUTES,
+    *org_links.ROUTES,
     *sign_ins.ROUTES,
     *clients.ROUTES,
     *access_requests.ROUTES,
+    *plans.ROUTES,
     *events.ROUTES,
     *activity.ROUTES,
     *demo.ROUTES,
     *pin.ROUTES,
+    *lend.ROUTES,
+    *vault.ROUTES,
     *BROKER,
 )
 
@@ -71,25 +81,20 @@ class Front:
     Args:
         guard: decides who asks.
         needs: what each handler asks of its caller.
-        house: gives the clock.
+        house: gives the clock, and says when the rooms are there.
     """
 
     def __init__(self, guard: Guard, needs: dict[object, Need], house: House) -> None:
         self._guard = guard
         self._needs = needs
+        self._house = house
         self._clock = house.clock
 
     async def expect(self, request: web.Request) -> None:
-        """Answer `Expect: 100-continue` after the guard, never before it."""
+        """Leave `Expect: 100-continue` to whoever reads the body: what is refused before that is not asked for."""
         if request.headers.get(hdrs.EXPECT, "").lower() != "100-continue":
             raise web.HTTPExpectationFailed
-        try:
-            self._admit(request)
-        except Problem:
-            return  # the refusal itself is answered by the middleware, without asking for the body
-        writer: AbstractStreamWriter = request.writer
-        await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        writer.output_size = 0  # the interim answer is no part of the final one
+        request[INVITATION] = request.version >= HttpVersion11
 
     def _admit(self, request: web.Request) -> None:
         need = self._needs.get(request.match_info.handler, Need.OPEN)
@@ -104,16 +109,36 @@ class Front:
         match = await request.app.router.resolve(request.clone(method=method))
         return self._needs.get(match.handler)
 
+    async def _served(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Admit and handle; who can wait for a locked vault waits, as long as nothing of the request was taken yet."""
+        try:
+            return await self._once(request, handler)
+        except Problem as problem:
+            fresh = CALLER not in request or request.method in {hdrs.METH_GET, hdrs.METH_HEAD}
+            patience = prefer_wait(request) if problem.code == wire.Code.VAULT_LOCKED and fresh else 0
+            if not patience or not await self._house.opened_within(patience):
+                raise
+        return await self._once(request, handler)
+
+    async def _once(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self._admit(request)
+        if request[CALLER].kind is not CallerKind.OPEN:
+            self._house.used_at = self._clock.monotonic()
+        return await handler(request)
+
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """One request from the door to its answer."""
         started = self._clock.monotonic()
         path = request.rel_url.raw_path
         try:
+            if self._house.rooms_if_open is None:
+                await self._house.furnished.wait()
             if request.method == hdrs.METH_OPTIONS:
                 response: web.StreamResponse = self._guard.preflight(request, await self._need_asked_for(request))
             else:
-                self._admit(request)
-                response = await handler(request)
+                response = await self._served(request, handler)
+        except VaultError as error:
+            response = refusal(vault_problem(error), path)
         except Problem as problem:
             response = refusal(problem, path)
             if CALLER not in request:
@@ -161,6 +186,7 @@ def build(house: House, guard: Guard) -> web.Application:
         return await front.handle(request, handler)
 
     app = web.Application(middlewares=[middleware])
+    app._router = QuietDispatcher()  # pyright: ignore[reportPrivateUsage]  # its public way is deprecated, without another
     app[HOUSE] = house
     app[documents.ROUTE_TABLE] = ROUTES
     app.on_response_prepare.append(finish_headers)

@@ -39,6 +39,7 @@ class Arrivals:
         self._most = max(min(MAX_TCP, files - RESERVED_FILES), 1)
         self._uids: dict[asyncio.BaseTransport, int | None] = {}
         self._by_uid: Counter[int | None] = Counter()
+        self._heard_nothing: list[Callable[[], None]] = []
         self.lingering = 0
 
     def arrive(self, transport: asyncio.BaseTransport) -> bool:
@@ -54,12 +55,19 @@ class Arrivals:
         self._by_uid[uid] += 1
         return True
 
-    def leave(self, transport: asyncio.BaseTransport) -> None:
-        """A connection is gone."""
+    def leave(self, transport: asyncio.BaseTransport, *, silent: bool = False) -> None:
+        """A connection is gone; `silent` says that nothing was asked on it."""
         if transport in self._uids:
             uid = self._uids.pop(transport)
             self._by_uid[uid] -= 1
             self._by_uid += Counter()  # forgets those who have none left
+            if silent and (uid is None or self.is_own(uid)):  # who leaves at once is often gone before it is looked up
+                for tell in self._heard_nothing:
+                    tell()
+
+    def listen(self, heard_nothing: Callable[[], None]) -> None:
+        """From now on tell of each connection that ends without a request, but for other users'."""
+        self._heard_nothing.append(heard_nothing)
 
     def is_own(self, uid: int | None) -> bool:
         """Whether a peer is the owner's user; where the platform cannot tell at all, each one is (see SECURITY.md)."""

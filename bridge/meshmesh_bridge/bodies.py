@@ -14,6 +14,7 @@ from typing import TypeVar, cast
 from urllib.parse import parse_qsl
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from meshmesh import wire
 from meshmesh_daemon.core.presence import MAX_PIN
@@ -25,6 +26,11 @@ BODY_SECONDS = 10.0  # aiohttp has no deadline for a stalled body
 STALL_SECONDS = 30.0  # what a streamed body may make us wait, beyond its pace
 MIN_PACE = 1024  # bytes a second
 MAX_TEXT = 8192
+MAX_KEY = 255
+
+INVITATION: web.RequestKey[bool] = web.RequestKey(
+    "invitation", bool
+)  # the caller waits for it (RFC 9110, section 10.1.1)
 
 E_ = TypeVar("E_", bound=StrEnum)
 
@@ -81,7 +87,16 @@ async def read_form(request: web.Request) -> dict[str, str]:
     return form
 
 
+async def _invite(request: web.Request) -> None:
+    """Ask for the body, where the caller waits for that with `Expect: 100-continue`."""
+    if request.pop(INVITATION, None):
+        writer: AbstractStreamWriter = request.writer
+        await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        writer.output_size = 0  # the interim answer is no part of the final one
+
+
 async def _read_capped(request: web.Request) -> bytes:
+    await _invite(request)
     raw = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -102,6 +117,7 @@ async def paced(request: web.Request) -> AsyncIterator[bytes]:
     Raises:
         Problem: 408 where it stalls, or dribbles.
     """
+    await _invite(request)
     pieces = request.content.iter_any()
     loop = asyncio.get_running_loop()
     patience = STALL_SECONDS
@@ -224,6 +240,14 @@ class Fields:
             raise bad_field(self._path + name, f"must be a whole number from {low} to {high}.")
         return value
 
+    def anything(self, name: str) -> object:
+        """Whatever JSON stands there, or None where the field is absent."""
+        return self._values.get(name)
+
+    def refused(self, name: str, detail: str) -> Problem:
+        """The refusal of a field, for a reason of the caller's own."""
+        return bad_field(self._path + name, detail)
+
     def texts(self, name: str, *, most: int) -> list[str] | None:
         """A list of at most `most` non-empty strings, or None where the field is absent."""
         values = self._list(name, most)
@@ -298,3 +322,13 @@ def prefer_wait(request: web.Request) -> int:
         if name.strip().lower() == "wait":
             return _whole("Prefer: wait", value.strip(), 1, 55)
     return 0
+
+
+def idempotency_key(request: web.Request) -> str | None:
+    """The mark of `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), or None."""
+    keys = request.headers.getall("Idempotency-Key", [])
+    if not keys:
+        return None
+    if len(keys) > 1 or not keys[0].isprintable() or not 0 < len(keys[0]) <= MAX_KEY:
+        raise bad_field("Idempotency-Key", f"must be one line of at most {MAX_KEY} characters.")
+    return keys[0]

@@ -1,6 +1,6 @@
 """Who is asking, as the guard found out; handlers read it and never look at a credential themselves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from aiohttp import web
@@ -29,7 +29,7 @@ class Caller:
 
     `uid` is the peer's user id, None where the kernel could not tell. `pid` is known at the UNIX door only.
     `origin` is the browser's `Origin`, where it was one that may ask. `own_uid` says that the peer is the owner's
-    own user.
+    own user. `session` is the dashboard's, where it is the dashboard that asks.
     """
 
     kind: CallerKind
@@ -39,6 +39,7 @@ class Caller:
     pid: int | None = None
     origin: str | None = None
     own_uid: bool = False
+    session: str | None = field(default=None, repr=False)
 
     @property
     def is_owner(self) -> bool:

@@ -1,32 +1,40 @@
-"""The dashboard's pages: one and the same shell for anybody, without data in it.
+"""The dashboard's addresses: one and the same shell for anybody, the files it runs on, and the owner's fragments in it.
 
-The script in it asks the API with its session. Nothing but our own files runs, is shown or is called there.
+The script in the shell asks for the fragments with its session. Nothing but our own files runs, is shown or is called
+there; htmx, which is vendored, may not evaluate anything either.
 """
 
 from aiohttp import web
 
 from meshmesh_bridge.declared import PAGE, Answer
 from meshmesh_bridge.guard import Need, Route
-from meshmesh_bridge.pages import render, static
-from meshmesh_daemon.core.scopes import DEFAULT, SCOPES
+from meshmesh_bridge.pages import activity, clients, connections, plans, render, settings, sign_ins, static
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-MODULES = frozenset({"connect.js", "connections.js", "live.js", "page.js", "pairing.js", "service.js", "sign_in.js"})
+MODULES = frozenset(
+    {"clocks.js", "closed.js", "deeds.js", "forms.js", "keep.js", "keys.js", "live.js", "page.js", "search.js"}
+    | {"service.js", "theme.js"}
+)
+SHELLS = (
+    "/r/{id}",
+    "/pair",
+    "/requests",
+    "/connect",
+    "/connections/{name}",
+    "/plans",
+    "/plans/{id}",
+    "/clients",
+    "/activity",
+    "/settings",
+)
 
 
 def shell() -> web.Response:
     """The page."""
-    rows: dict[str, list[str]] = {}
-    for scope in SCOPES:
-        rows.setdefault(scope.label, []).append(scope.name)
-    permissions = [
-        {"label": label, "scopes": " ".join(names), "required": any(name in DEFAULT for name in names)}
-        for label, names in rows.items()
-    ]
-    response = render("dashboard.html", permissions=sorted(permissions, key=lambda row: not row["required"]))
+    response = render("dashboard.html")
     response.headers["Content-Security-Policy"] = POLICY
     return response
 
@@ -49,6 +57,11 @@ async def get_module(request: web.Request) -> web.Response:
     return _script(f"dashboard/{name}")
 
 
+async def get_htmx(_request: web.Request) -> web.Response:
+    """htmx, as its authors built it."""
+    return _script("vendor/htmx.min.js")
+
+
 def _script(name: str) -> web.Response:
     return web.Response(body=static(name), content_type="text/javascript")
 
@@ -58,19 +71,18 @@ async def get_style(_request: web.Request) -> web.Response:
     return web.Response(body=static("dashboard.css"), content_type="text/css")
 
 
-_SCRIPT = Answer(description="A script", content_types=("text/javascript",))
-_STYLE = Answer(description="A style sheet", content_types=("text/css",))
+_SCRIPT = {200: Answer(description="A script", content_types=("text/javascript",))}
+_STYLE = {200: Answer(description="A style sheet", content_types=("text/css",))}
 ROUTES = (
-    Route(method="GET", path="/r/{id}", need=Need.PAGE, handler=get_shell, answers={200: PAGE}),
-    Route(method="GET", path="/pair", need=Need.PAGE, handler=get_shell, answers={200: PAGE}),
-    Route(method="GET", path="/connections/{name}", need=Need.PAGE, handler=get_shell, answers={200: PAGE}),
-    Route(method="GET", path="/static/dashboard.js", need=Need.OPEN, handler=get_script, answers={200: _SCRIPT}),
-    Route(
-        method="GET",
-        path="/static/dashboard/{name}",
-        need=Need.OPEN,
-        handler=get_module,
-        answers={200: _SCRIPT},
-    ),
-    Route(method="GET", path="/static/dashboard.css", need=Need.OPEN, handler=get_style, answers={200: _STYLE}),
+    *(Route(method="GET", path=path, need=Need.PAGE, handler=get_shell, answers={200: PAGE}) for path in SHELLS),
+    Route(method="GET", path="/static/dashboard.js", need=Need.OPEN, handler=get_script, answers=_SCRIPT),
+    Route(method="GET", path="/static/dashboard/{name}", need=Need.OPEN, handler=get_module, answers=_SCRIPT),
+    Route(method="GET", path="/static/vendor/htmx.min.js", need=Need.OPEN, handler=get_htmx, answers=_SCRIPT),
+    Route(method="GET", path="/static/dashboard.css", need=Need.OPEN, handler=get_style, answers=_STYLE),
+    *connections.ROUTES,
+    *sign_ins.ROUTES,
+    *clients.ROUTES,
+    *plans.ROUTES,
+    *activity.ROUTES,
+    *settings.ROUTES,
 )

@@ -1,4 +1,4 @@
-"""Typed refusals to answers: one map, two shapes (RFC 9457 everywhere, Salesforce's error array under `/o/`)."""
+"""Typed refusals to answers: RFC 9457 everywhere, Salesforce's own shapes under `/o/`."""
 
 import json
 from http import HTTPStatus
@@ -6,21 +6,8 @@ from http import HTTPStatus
 from aiohttp import web
 
 from meshmesh import wire
+from meshmesh_bridge.salesforce_shapes import salesforce_response
 from meshmesh_daemon.core.problems import Next, Problem
-
-# What a Salesforce client sees under /o/, by problem code. Never 401 but for a handle that is not known: clients
-# loop on 401.
-_SALESFORCE: dict[str, tuple[int, str]] = {
-    wire.Code.NO_CREDENTIAL: (401, "INVALID_SESSION_ID"),
-    wire.Code.UNKNOWN_CREDENTIAL: (401, "INVALID_SESSION_ID"),
-    wire.Code.NOT_FOUND: (404, "NOT_FOUND"),
-    wire.Code.METHOD_NOT_ALLOWED: (405, "METHOD_NOT_ALLOWED"),
-    wire.Code.RECONNECT_REQUIRED: (403, "MESHMESH_RECONNECT_REQUIRED"),
-    wire.Code.VAULT_LOCKED: (503, "MESHMESH_VAULT_LOCKED"),
-    wire.Code.VAULT_TROUBLE: (503, "MESHMESH_VAULT_TROUBLE"),
-    wire.Code.OFFLINE: (503, "MESHMESH_OFFLINE"),
-    wire.Code.RATE_LIMITED: (503, "MESHMESH_RATE_LIMITED"),
-}
 
 
 class DeviceFlowError(Exception):
@@ -71,19 +58,9 @@ def problem_response(problem: Problem) -> web.Response:
     )
 
 
-def salesforce_response(problem: Problem) -> web.Response:
-    """A refusal as Salesforce's error array, so that its clients print the sentence."""
-    status, code = _SALESFORCE.get(problem.code, (problem.status, problem.code.upper()))
-    command = problem.next_step.command if problem.next_step else None
-    message = f"{problem.detail} Run: {command}" if command else problem.detail
-    headers = {"Retry-After": str(problem.retry_after or 5)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    body = json.dumps([{"errorCode": code, "message": message}]).encode()
-    return web.Response(status=status, body=body, headers=headers, content_type="application/json", charset="utf-8")
-
-
 def refusal(problem: Problem, path: str) -> web.Response:
     """The answer to a refused request, in the shape that its path asks for."""
-    return salesforce_response(problem) if path.startswith(wire.BROKER_PREFIX) else problem_response(problem)
+    return salesforce_response(problem, path) if path.startswith(wire.BROKER_PREFIX) else problem_response(problem)
 
 
 def device_flow_response(error: DeviceFlowError) -> web.Response:

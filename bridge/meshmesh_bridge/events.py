@@ -1,12 +1,13 @@
 """`GET /v1/events`: what happens, as server-sent events (WHATWG HTML, section 9.2), to whom it concerns.
 
 `aiohttp-sse` frames the events, sends the heartbeat, and cuts off a reader that takes nothing. The stream ends with the
-reading: when its client is revoked or loses a grant, and before the service does.
+reading: when its client is revoked or loses a grant, when the dashboard's session is over, and before the service does.
 """
 
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from aiohttp import hdrs, web
 from aiohttp_sse import EventSourceResponse
@@ -19,11 +20,13 @@ from meshmesh_bridge.caller import CALLER
 from meshmesh_bridge.declared import Answer
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
+from meshmesh_bridge.plan_shapes import plan_shape
 from meshmesh_bridge.plumbing import SECURITY_HEADERS
 from meshmesh_bridge.shapes import Json
 from meshmesh_daemon.usecases.access_requests import AccessRequest
 from meshmesh_daemon.usecases.events import Event, Reading
 from meshmesh_daemon.usecases.pairings import PairingView
+from meshmesh_daemon.usecases.plans_views import PlanView
 from meshmesh_storage.records import Connection
 
 HEARTBEAT_SECONDS = 15.0
@@ -37,11 +40,13 @@ async def stream(request: web.Request) -> web.StreamResponse:
     known_query(request)
     if request.method == hdrs.METH_HEAD:
         return web.Response(content_type=CONTENT_TYPE)
-    client = request[CALLER].client
+    client, session = request[CALLER].client, request[CALLER].session
+    dashboard = house_of(request).rooms.dashboard
     reading = house_of(request).rooms.events.read(
         client.id if client else None,
         after=request.headers.get(EventSourceResponse.DEFAULT_LAST_EVENT_HEADER),
         drop=_cut(request),
+        ends=partial(dashboard.ended, session) if session is not None else None,
     )
     response = EventSourceResponse(ping_interval=HEARTBEAT_SECONDS, send_timeout=STALLED_SECONDS)
     response.headers.update(SECURITY_HEADERS)  # the library's own Cache-Control would let a stream be stored
@@ -85,6 +90,8 @@ def _data(request: web.Request, event: Event) -> Json:
             return access_request_shape(house, asked, for_owner=client is None)
         case PairingView() as asked:
             return pairing_shape(asked)
+        case PlanView() as plan:
+            return plan_shape(house, plan)
         case None:
             return {}
 

@@ -12,16 +12,18 @@ import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from aiohttp import hdrs, web
 
 from meshmesh import wire
 from meshmesh_bridge.arrivals import Arrivals
-from meshmesh_bridge.broker import handle_of
 from meshmesh_bridge.caller import CALLER, Caller, CallerKind, Door
 from meshmesh_bridge.cors import CORS_ORIGIN, EXTENSION, preflight_answer
 from meshmesh_bridge.declared import Answer, Body
+from meshmesh_bridge.handles import handle_of, may_stand_in_body
 from meshmesh_daemon.adapters import peers
+from meshmesh_daemon.core.pairing import is_token
 from meshmesh_daemon.core.problems import Next, Problem
 from meshmesh_storage.records import Client
 
@@ -112,7 +114,8 @@ class Guard:
         origin = self._check_origin(request, need)
         client = self._client(request, need, origin)
         caller = self._unix_caller(request, client) if unix else self._tcp_caller(request, need, client, origin)
-        _check_need(caller, need)
+        if not _says_later(request, caller, need):
+            _check_need(caller, need)
         request[CALLER] = caller
         return caller
 
@@ -154,17 +157,13 @@ class Guard:
         if request.version < (1, 1):
             raise Problem(400, wire.Code.BAD_REQUEST, "Speak HTTP/1.1 here.")
         hosts = request.headers.getall(hdrs.HOST, [])
-        if len(hosts) != 1 or hosts[0] not in self._own_hosts():
+        if len(hosts) != 1 or hosts[0] not in _own_hosts(self._port()):
             raise Problem(
                 421,
                 wire.Code.WRONG_HOST,
                 f"This service answers to localhost:{self._port()} only.",
                 next_step=Next("Use the local address", url=f"http://localhost:{self._port()}/"),
             )
-
-    def _own_hosts(self) -> tuple[str, ...]:
-        port = self._port()
-        return (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}")
 
     def _check_origin(self, request: web.Request, need: Need) -> str | None:
         """The extension's origin if one asks; our own pages and programs give None.
@@ -176,7 +175,7 @@ class Guard:
         origins = request.headers.getall(hdrs.ORIGIN, [])
         if len(origins) > 1:
             raise _origin_refused()
-        if not origins or origins[0] in {f"http://{host}" for host in self._own_hosts()}:
+        if not origins or origins[0] in _own_origins(self._port()):
             if request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
                 raise _origin_refused()
             return None
@@ -194,12 +193,7 @@ class Guard:
         token = _credential(request, need)
         client = self._authenticate(token) if token else None
         if token and client is None and need is not Need.PAGE:
-            raise Problem(
-                401,
-                wire.Code.UNKNOWN_CREDENTIAL,
-                "This pairing token is not known, or has ended.",
-                next_step=Next("Pair this program again", command="meshmesh pair NAME"),
-            )
+            raise _unknown(token)
         if client and origin and client.origin != origin:
             raise Problem(403, wire.Code.ORIGIN_REFUSED, "This pairing token belongs to another program.")
         if client and client.origin and request.headers.get(hdrs.ORIGIN, client.origin) != client.origin:
@@ -220,18 +214,22 @@ class Guard:
         if transport is None:
             return None
         if transport not in self._ancestors:
-            self._ancestors[transport] = tuple(peers.ancestors(pid))
+            known = peers.ancestors(pid)
+            if known is None and peers.CAN_TELL_UID:  # whoever holds its end now could be anybody's child
+                raise Problem(403, wire.Code.NOT_ALLOWED, "The process that opened this connection is gone.")
+            self._ancestors[transport] = known or ()
         found = (self._client_of_process(ancestor) for ancestor in self._ancestors[transport])
         return next((client for client in found if client), None)
 
     def _tcp_caller(self, request: web.Request, need: Need, client: Client | None, origin: str | None) -> Caller:
         uid = self._arrivals.uid(request.transport)
         own = self._arrivals.is_own(uid)
-        kind = CallerKind.OPEN
+        kind, session = CallerKind.OPEN, None
         if client is not None and own:
             kind = CallerKind.CLIENT
-        elif client is None and own and origin is None and need is not Need.PAGE and self._has_session(request):
-            kind = CallerKind.OWNER
+        elif client is None and own and origin is None and need is not Need.PAGE:
+            session = self._session(request)
+            kind = CallerKind.OPEN if session is None else CallerKind.OWNER
         return Caller(
             kind=kind,
             door=Door.TCP,
@@ -239,10 +237,11 @@ class Guard:
             uid=uid,
             origin=origin,
             own_uid=own,
+            session=session,
         )
 
-    def _has_session(self, request: web.Request) -> bool:
-        """Whether the owner's dashboard asks; what is no session any more is said, since its page must then end.
+    def _session(self, request: web.Request) -> str | None:
+        """The session of the owner's dashboard, where it asks; what is no session any more is said, since its page must then end.
 
         A pairing token beside it makes the caller that client, an extension's origin or another uid nobody: for them
         this is not asked. What a page may be navigated to knows no owner.
@@ -255,11 +254,30 @@ class Guard:
                 "This dashboard session is not known, or has ended.",
                 next_step=Next("Open the dashboard again", command="meshmesh open"),
             )
-        return bool(sessions)
+        return sessions[0] if sessions else None
+
+
+@lru_cache(maxsize=4)
+def _own_hosts(port: int) -> frozenset[str]:
+    return frozenset((f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"))
+
+
+@lru_cache(maxsize=4)
+def _own_origins(port: int) -> frozenset[str]:
+    return frozenset(f"http://{host}" for host in _own_hosts(port))
 
 
 def _origin_refused() -> Problem:
     return Problem(403, wire.Code.ORIGIN_REFUSED, "Web pages may not use this service.")
+
+
+def _unknown(token: str) -> Problem:
+    """The refusal of a token that nobody has; that it is no whole one is worth a look at where it was copied from."""
+    detail = "This pairing token is not known, or has ended."
+    if not is_token(token):
+        detail = "This is no pairing token: it was cut short or mistyped, or is another secret."
+    step = Next("Pair this program again", command="meshmesh pair NAME")
+    return Problem(401, wire.Code.UNKNOWN_CREDENTIAL, detail, next_step=step)
 
 
 def _check_need(caller: Caller, need: Need) -> None:
@@ -287,6 +305,12 @@ def _check_need(caller: Caller, need: Need) -> None:
         )
 
 
+def _says_later(request: web.Request, caller: Caller, need: Need) -> bool:
+    """Whether a program of the owner's user may still say in its body who it is: the broker looks there."""
+    own = caller.own_uid and caller.origin is None
+    return need is Need.BROKER and caller.client is None and own and may_stand_in_body(request)
+
+
 def _credential(request: web.Request, need: Need) -> str | None:
     if need is Need.BROKER:
         return handle_of(request.headers, request.query)
@@ -304,6 +328,7 @@ def _is_navigation(request: web.Request) -> bool:
 
 
 def peer_of(request: web.Request) -> socket.socket | None:
+    """The socket of a request's connection; None once it is gone."""
     sock: object = request.get_extra_info("socket")
     # asyncio hands out a TransportSocket; the kernel calls take its file descriptor's family and names alike
     return sock if sock is not None else None  # type: ignore[return-value]

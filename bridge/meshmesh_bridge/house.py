@@ -4,16 +4,21 @@ Built by `serve` alone. Where the vault could not be opened, the house stands wi
 answers and says what is wrong, everything else is refused with the same sentence.
 """
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 
 from meshmesh import wire
 from meshmesh_bridge.broker import Broker
 from meshmesh_daemon.adapters.demo import DemoPeer
+from meshmesh_daemon.adapters.notifications import NoScreen, Notifications
 from meshmesh_daemon.core.clock import Clock
-from meshmesh_daemon.core.problems import Next, Problem
+from meshmesh_daemon.core.problems import Next, Problem, vault_locked
 from meshmesh_daemon.settings import Settings
 from meshmesh_daemon.usecases.access import Access
 from meshmesh_daemon.usecases.access_requests import AccessRequests
@@ -21,12 +26,21 @@ from meshmesh_daemon.usecases.activity import Activity
 from meshmesh_daemon.usecases.connections import Connections
 from meshmesh_daemon.usecases.dashboard import Dashboard
 from meshmesh_daemon.usecases.diagnosis import Diagnoses
+from meshmesh_daemon.usecases.entrance import Entrance
 from meshmesh_daemon.usecases.events import Events
+from meshmesh_daemon.usecases.org_links import OrgLinks
 from meshmesh_daemon.usecases.pairings import Pairings
 from meshmesh_daemon.usecases.pins import Pins
+from meshmesh_daemon.usecases.plans import Plans
+from meshmesh_daemon.usecases.port import Port
+from meshmesh_daemon.usecases.presence import Consent, Presence
+from meshmesh_daemon.usecases.refusals import Refusals
 from meshmesh_daemon.usecases.sessions import Sessions
 from meshmesh_daemon.usecases.sign_ins import SignIns
+from meshmesh_daemon.usecases.strongbox import Restored, Strongbox
 from meshmesh_daemon.usecases.terminal import OwnTerminal
+from meshmesh_storage.activity_rows import Actor
+from meshmesh_storage.errors import VaultError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,24 +50,61 @@ class Rooms:
     activity: Activity
     connections: Connections
     dashboard: Dashboard
+    entrance: Entrance
     diagnoses: Diagnoses
+    org_links: OrgLinks
     sessions: Sessions
     sign_ins: SignIns
     access: Access
     pairings: Pairings
+    refusals: Refusals
     pins: Pins
     terminal: OwnTerminal
     access_requests: AccessRequests
+    presence: Presence
+    strongbox: Strongbox
     events: Events
     broker: Broker
+    plans: Plans
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why there is no open vault, and what to do about it."""
+    """What is wrong with the vault, and what to do about it."""
 
     detail: str
     next_step: str
+    command: str | None = None
+
+    @classmethod
+    def of(cls, error: VaultError) -> "Trouble":
+        """An error of the vault's, as it is shown."""
+        return cls(str(error), error.next_step)
+
+
+class Keeping(Protocol):
+    """Opens and closes the rooms (see `keeping`)."""
+
+    @property
+    def source(self) -> str | None:
+        """One word for where the master key is kept; None where that is not known."""
+        ...
+
+    async def lock(self, actor: Actor) -> None:
+        """Close the rooms and forget the keys."""
+        ...
+
+    async def unlock(self, passphrase: str | None, consent: Consent) -> None:
+        """Open the rooms."""
+        ...
+
+    async def choose_passphrase(self, passphrase: str) -> None:
+        """Make the vault that is not there yet, under a passphrase."""
+        ...
+
+    async def restore(self, path: Path, passphrase: str, *, force: bool) -> Restored:
+        """Put a backup in the place of the vault."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,19 +118,55 @@ class House:
     socket_path: str
     port: int = 0
     ready: bool = False
+    furnished: asyncio.Event = field(default_factory=asyncio.Event)  # who comes before that waits for it
+    lending: Port | None = None
+    complaint: str | None = None  # about settings that were read again and could not be taken
     rooms_if_open: Rooms | None = None
     trouble: Trouble | None = None
+    locked: Trouble | None = None  # why nobody can read the vault now, and what opens it
+    keeping: Keeping | None = None
+    screen: Notifications = field(default_factory=NoScreen)
+    last_event: str | None = None  # of the rooms that were closed; those that open next go on after it
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    used_at: float = 0.0  # monotonic; when somebody with a credential last came
     demo: DemoPeer | None = field(default=None)
+
+    def redirect_port(self) -> int:
+        """The port that a sign-in comes back to.
+
+        Raises:
+            Problem: 409 `port_lent`.
+        """
+        if self.lending is not None:
+            self.lending.check_ours()
+        return self.port
+
+    @property
+    def ill(self) -> Trouble | None:
+        """What is wrong with the vault now: it could not be opened, or the disk refuses while it is open."""
+        if self.trouble is not None or self.rooms_if_open is None:
+            return self.trouble
+        error = self.rooms_if_open.strongbox.trouble
+        return Trouble.of(error) if error else None
+
+    async def opened_within(self, seconds: float) -> bool:
+        """Whether the rooms open within a time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.opened.wait()
+        return self.rooms_if_open is not None
 
     @property
     def rooms(self) -> Rooms:
         """The rooms.
 
         Raises:
-            Problem: 503 `vault_trouble` where the vault could not be opened, or is not open yet.
+            Problem: 423 `vault_locked`; 503 `vault_trouble` where the vault could not be opened, or is not open yet.
         """
         if self.rooms_if_open is not None:
             return self.rooms_if_open
+        if self.locked is not None:
+            raise vault_locked(self.locked.detail, Next(self.locked.next_step, self.locked.command))
         if self.trouble is None:
             raise Problem(503, wire.Code.OFFLINE, "The service is still starting.", retry_after=1)
         raise Problem(

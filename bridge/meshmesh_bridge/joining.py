@@ -10,28 +10,37 @@ from dataclasses import dataclass
 from meshmesh_bridge.broker import Broker
 from meshmesh_bridge.house import House, Rooms
 from meshmesh_daemon.adapters.browser import SystemBrowser
-from meshmesh_daemon.adapters.notifications import NoScreen, Notifications, notifications
+from meshmesh_daemon.adapters.notifications import Notifications, Pane
 from meshmesh_daemon.adapters.processes import Processes
 from meshmesh_daemon.adapters.salesforce import Salesforce
 from meshmesh_daemon.core.clock import Clock
+from meshmesh_daemon.core.events import EventName
 from meshmesh_daemon.core.hosts import HostPolicy
 from meshmesh_daemon.usecases.access import Access
 from meshmesh_daemon.usecases.access_requests import AccessRequests
 from meshmesh_daemon.usecases.activity import Activity
 from meshmesh_daemon.usecases.beginning import Beginning
+from meshmesh_daemon.usecases.carrying import Carrier
 from meshmesh_daemon.usecases.connections import Connections
 from meshmesh_daemon.usecases.dashboard import Dashboard
 from meshmesh_daemon.usecases.desks import Desks
 from meshmesh_daemon.usecases.diagnosis import Diagnoses
-from meshmesh_daemon.usecases.events import Events
+from meshmesh_daemon.usecases.doorbell import Doorbell
+from meshmesh_daemon.usecases.entrance import Entrance
+from meshmesh_daemon.usecases.events import Event, Events
 from meshmesh_daemon.usecases.exchange import Exchange
 from meshmesh_daemon.usecases.notifier import Notifier
+from meshmesh_daemon.usecases.org_links import OrgLinks
 from meshmesh_daemon.usecases.pairings import Pairings
 from meshmesh_daemon.usecases.pins import Pins
+from meshmesh_daemon.usecases.plans import Plans
+from meshmesh_daemon.usecases.plans_telling import PlansTelling
 from meshmesh_daemon.usecases.presence import Presence
+from meshmesh_daemon.usecases.refusals import Refusals
 from meshmesh_daemon.usecases.renewal import Renewal
 from meshmesh_daemon.usecases.sessions import Sessions
 from meshmesh_daemon.usecases.sign_ins import SignIns
+from meshmesh_daemon.usecases.strongbox import Strongbox
 from meshmesh_daemon.usecases.terminal import OwnTerminal
 from meshmesh_daemon.usecases.waiting import Waiting
 from meshmesh_daemon.usecases.watcher import Watcher
@@ -58,42 +67,55 @@ class _Ground:
 
 
 @asynccontextmanager
-async def joined(house: House, vault: Vault, activity: Activity) -> AsyncGenerator[Rooms, None]:
+async def joined(house: House, vault: Vault, activity: Activity, strongbox: Strongbox) -> AsyncGenerator[Rooms, None]:
     """The rooms of a house whose vault is open.
 
     Args:
         house: gives settings, clock and port.
         vault: the open vault.
         activity: where deeds are recorded.
+        strongbox: the vault as a whole.
     """
     async with AsyncExitStack() as stack:
         ground = await _ground(stack, house, vault, activity)
         sessions, connections = _kept(stack, ground)
-        pins = Pins(vault=vault, clock=house.clock)
-        access = _access(stack, ground, pins)
+        pins = Pins(vault=vault, activity=activity, clock=house.clock)
+        refusals = Refusals(vault=vault, activity=activity, clock=house.clock)
+        presence = Presence(pins=pins, screen=ground.screen, desks=ground.desks, clock=house.clock)
+        access = _access(stack, ground, presence)
         sign_ins = _sign_ins(ground, connections)
         stack.push_async_callback(sign_ins.close)
-        for room in (connections, access, sign_ins, pins):
+        for room in (connections, access, sign_ins, pins, refusals):
             await room.load()
         activity.listen(ground.desks)
         await sessions.settle()
         await _alive(stack, ground, sessions, connections, sign_ins)
-        pairings = Pairings(access=access, activity=activity, clock=house.clock)
+        pairings = Pairings(access=access, refusals=refusals, activity=activity, clock=house.clock)
         requests, events = stack.enter_context(_telling(ground, access, pairings))
+        _doorbell(stack, ground, access, pairings, requests)
+        plans = await _plans(stack, ground, sessions, access, presence)
+        _tell_plans(stack, ground, plans, events)
+        dashboard = Dashboard(house.clock)
         yield Rooms(
             activity=activity,
             connections=connections,
-            dashboard=Dashboard(house.clock),
+            dashboard=dashboard,
+            entrance=Entrance(dashboard=dashboard, presence=presence, clock=house.clock),
             diagnoses=Diagnoses(desks=ground.desks, sessions=sessions, outside=ground.salesforce, clock=house.clock),
+            org_links=OrgLinks(connections=connections, outside=ground.salesforce, clock=house.clock),
             sessions=sessions,
             sign_ins=sign_ins,
             access=access,
             pairings=pairings,
+            refusals=refusals,
             pins=pins,
             terminal=OwnTerminal(access),
             access_requests=requests,
+            presence=presence,
+            strongbox=strongbox,
             events=events,
-            broker=_broker(ground, sessions, access),
+            broker=_broker(ground, sessions, access, plans),
+            plans=plans,
         )
 
 
@@ -103,9 +125,8 @@ async def _ground(stack: AsyncExitStack, house: House, vault: Vault, activity: A
         extra_login_origins=frozenset(settings.extra_login_origins),
         demo_origin=house.demo.origin if house.demo else None,
     )
-    screen: Notifications = NoScreen()
-    if settings.notifications_enabled:
-        screen = await stack.enter_async_context(notifications(sys.platform, os.environ, house.clock))
+    screen = Pane(house.screen)
+    stack.callback(screen.wipe)
     return _Ground(
         house=house,
         vault=vault,
@@ -125,20 +146,23 @@ def _kept(stack: AsyncExitStack, ground: _Ground) -> tuple[Sessions, Connections
     connections = Connections(desks=desks, sessions=sessions, vault=vault, outside=ground.salesforce, clock=clock)
     stack.push_async_callback(connections.close)
     stack.push_async_callback(sessions.close)
+    stack.callback(sessions.send_away)
     return sessions, connections
 
 
-def _access(stack: AsyncExitStack, ground: _Ground, pins: Pins) -> Access:
+def _access(stack: AsyncExitStack, ground: _Ground, presence: Presence) -> Access:
     processes = Processes()
     stack.push_async_callback(processes.close)
-    return Access(
+    access = Access(
         desks=ground.desks,
         vault=ground.vault,
         processes=processes,
-        presence=Presence(pins=pins, screen=ground.screen, desks=ground.desks, clock=ground.clock),
+        presence=presence,
         activity=ground.activity,
         clock=ground.clock,
     )
+    stack.push_async_callback(access.close)
+    return access
 
 
 def _sign_ins(ground: _Ground, connections: Connections) -> SignIns:
@@ -147,7 +171,7 @@ def _sign_ins(ground: _Ground, connections: Connections) -> SignIns:
         vault=ground.vault,
         connections=connections,
         exchange=Exchange(connections=connections, outside=outside, policy=policy, clock=clock),
-        beginning=Beginning(outside=outside, policy=policy, clock=clock, port=lambda: house.port),
+        beginning=Beginning(outside=outside, policy=policy, clock=clock, port=house.redirect_port),
         policy=policy,
         activity=ground.activity,
         clock=clock,
@@ -155,12 +179,46 @@ def _sign_ins(ground: _Ground, connections: Connections) -> SignIns:
     )
 
 
-def _broker(ground: _Ground, sessions: Sessions, access: Access) -> Broker:
+async def _plans(
+    stack: AsyncExitStack, ground: _Ground, sessions: Sessions, access: Access, presence: Presence
+) -> Plans:
+    plans = Plans(
+        vault=ground.vault,
+        carrier=Carrier(sessions=sessions, salesforce=ground.salesforce, clock=ground.clock),
+        desks=ground.desks,
+        access=access,
+        presence=presence,
+        activity=ground.activity,
+        rules=ground.house.settings.plans,
+        clock=ground.clock,
+    )
+    await plans.load()
+    stack.push_async_callback(plans.close)
+    stack.push_async_callback(_end, asyncio.create_task(plans.keep()))
+    return plans
+
+
+def _tell_plans(stack: AsyncExitStack, ground: _Ground, plans: Plans, events: Events) -> None:
+    telling = PlansTelling(
+        plans=plans,
+        publish=events.publish,
+        activity=ground.activity,
+        desks=ground.desks,
+        screen=ground.screen,
+        browser=SystemBrowser(sys.platform, os.environ),
+        base=f"http://localhost:{ground.house.port}",
+    )
+    telling.start()
+    stack.push_async_callback(telling.close)
+
+
+def _broker(ground: _Ground, sessions: Sessions, access: Access, plans: Plans) -> Broker:
     house = ground.house
     return Broker(
         desks=ground.desks,
         sessions=sessions,
         access=access,
+        plans=plans,
         salesforce=ground.salesforce,
         activity=ground.activity,
         clock=ground.clock,
@@ -192,14 +250,40 @@ def _telling(
     ground: _Ground, access: Access, pairings: Pairings
 ) -> Generator[tuple[AccessRequests, Events], None, None]:
     """The last rooms to open and the first to close: streams and long polls would hold the doors open."""
-    requests = AccessRequests(access=access, clock=ground.clock)
-    events = Events(desks=ground.desks, access=access, pairings=pairings, requests=requests, clock=ground.clock)
+    requests = AccessRequests(access=access, activity=ground.activity, clock=ground.clock)
+    events = Events(
+        desks=ground.desks,
+        access=access,
+        pairings=pairings,
+        requests=requests,
+        clock=ground.clock,
+        after=ground.house.last_event,
+    )
     events.start()
+    if ground.house.last_event is not None:
+        events.publish(Event(name=EventName.VAULT_UNLOCKED, for_all=True))
     try:
         yield requests, events
     finally:
+        ground.house.last_event = events.newest_id
         requests.close()
         events.close()
+
+
+def _doorbell(
+    stack: AsyncExitStack, ground: _Ground, access: Access, pairings: Pairings, requests: AccessRequests
+) -> None:
+    doorbell = Doorbell(
+        access=access,
+        pairings=pairings,
+        requests=requests,
+        notifications=ground.screen,
+        browser=SystemBrowser(sys.platform, os.environ),
+        clock=ground.clock,
+        base=f"http://localhost:{ground.house.port}",
+    )
+    doorbell.start()
+    stack.push_async_callback(doorbell.close)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -8,12 +8,14 @@ bytes go to the log and are echoed. `QuietHandler` is the one place where that i
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import cast
 
 from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
+from aiohttp.web_urldispatcher import MatchInfoError, UrlMappingMatchInfo
 
 from meshmesh_bridge.arrivals import Arrivals, TurnedAway
 from meshmesh_bridge.cors import CORS_ORIGIN, answer_headers
@@ -51,6 +53,28 @@ class _BareResponse(web.Response):
         self.headers.popall(hdrs.SERVER, None)
 
 
+class _Nowhere(MatchInfoError):
+    """No such address, or not with this method; whoever asks whether to send a body there gets the refusal alone."""
+
+    @property
+    def expect_handler(self) -> Callable[[web.Request], Awaitable[web.StreamResponse | None]]:
+        """Says nothing: aiohttp's own would answer 100, and then 404."""
+        return _no_invitation
+
+
+async def _no_invitation(_request: web.Request) -> None:
+    return None
+
+
+class QuietDispatcher(web.UrlDispatcher):
+    """Finds handlers as aiohttp's own does, and asks for no body where there is none."""
+
+    async def resolve(self, request: web.Request) -> UrlMappingMatchInfo:
+        """The handler of a request, or the refusal."""
+        match = await super().resolve(request)
+        return match if match.http_exception is None else _Nowhere(match.http_exception)
+
+
 class QuietHandler(RequestHandler):
     """The connection's protocol: counted, and with an error answer that repeats nothing of the request.
 
@@ -74,7 +98,7 @@ class QuietHandler(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """End."""
         if self._arrived is not None:
-            self.arrivals.leave(self._arrived)
+            self.arrivals.leave(self._arrived, silent=not self._request_count)
         super().connection_lost(exc)
 
     def handle_error(
@@ -130,8 +154,11 @@ class QuietRunner(web.AppRunner):
 
 def access_line(request: web.Request, status: int, seconds: float) -> None:
     """One line a request: method, route, status, time. Never the address itself, which may hold a name, or a header."""
+    level = logging.INFO if status >= HTTPStatus.BAD_REQUEST else logging.DEBUG
+    if not log.isEnabledFor(level):
+        return
     resource = request.match_info.route.resource
-    log.info("%s %s %d %.1f ms", request.method, resource.canonical if resource else "-", status, seconds * 1000)
+    log.log(level, "%s %s %d %.1f ms", request.method, resource.canonical if resource else "-", status, seconds * 1000)
 
 
 def http_problem(error: web.HTTPException) -> Problem:

@@ -39,6 +39,12 @@ async def get_redirect(request: web.Request) -> web.StreamResponse:
     if not (caller.own_uid or caller.door is Door.UNIX) or any(len(values) > 1 for values in single.values()):
         return _see_other(OLD)
     query = {name: values[0] for name, values in single.items()}
+    if house_of(request).locked is not None:
+        return _message(
+            "MeshMesh is locked.",
+            "Unlock it, then load this page again: the sign-in goes on where it is.",
+            Next("Unlock it", command="meshmesh unlock"),
+        )
     task = asyncio.create_task(_finish(house_of(request), query))
     _RUNNING.add(task)
     task.add_done_callback(_RUNNING.discard)

@@ -1,34 +1,39 @@
 """`meshmeshd`: the composition root. It builds the house from Settings, opens the doors, says READY; wiring only.
 
-Order matters and is the security of it: private folders, the instance lock, the ports (both families or none), then
-the vault, then the UNIX socket. `endpoint.json` appears when both doors are open and goes away at the end.
+Order matters and is the security of it: private folders, the instance lock, the ports (both families or none), the
+UNIX socket, then the vault. `endpoint.json` appears when both doors are open and goes away at the end. Other settings
+(SIGHUP) mean another house on the same ground: the lock and the listeners stay, so that whoever comes meanwhile waits.
 """
 
 import argparse
 import asyncio
 import logging
 import os
-import signal
 import sys
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 
 from aiohttp import web
 
 from meshmesh import wire
 from meshmesh.paths import Paths, resolve
-from meshmesh_bridge import VERSION, hardening, rooms
+from meshmesh_bridge import VERSION, hardening, logs, rooms
+from meshmesh_bridge.api.status import status_line
 from meshmesh_bridge.application import build
 from meshmesh_bridge.arrivals import Arrivals
+from meshmesh_bridge.doors import LOAN_FILE, TcpDoors, open_doors
 from meshmesh_bridge.guard import Guard, owner_uid
 from meshmesh_bridge.house import House
 from meshmesh_bridge.plumbing import ARRIVALS, QuietRunner
+from meshmesh_bridge.tending import Signals, until_changed
 from meshmesh_daemon.adapters import peers
 from meshmesh_daemon.adapters.clock import SystemClock
 from meshmesh_daemon.adapters.instance import AlreadyRunning, InstanceLock, bind_unix, write_endpoint
-from meshmesh_daemon.adapters.ports import Listeners, PortBusy, bind_loopback
+from meshmesh_daemon.adapters.ports import PortBusy, PortReserved
+from meshmesh_daemon.adapters.service_manager import ServiceManager
 from meshmesh_daemon.settings import Settings, SettingsError, load
-from meshmesh_storage.errors import UnsafePath
+from meshmesh_storage.errors import BackupBroken, BackupOlder, UnsafePath, VaultError
 from meshmesh_storage.paths import private_file, private_folder
 from meshmesh_storage.records import Client
 
@@ -62,14 +67,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="meshmeshd", description="The MeshMesh service, in the foreground.")
     parser.add_argument("--version", action="version", version=f"meshmeshd {VERSION}")
-    parser.parse_args(argv)
+    parser.add_argument("--restore", metavar="FILE", type=Path, help="put a backup back while no service runs, and end")
+    parser.add_argument("--force", action="store_true", help="with --restore: also over a newer vault, or another one")
+    arguments = parser.parse_args(argv)
     hardening.shed_environment()
     hardening.close_process()
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname).1s %(name)s %(message)s")
-    for name in ("aiohttp.server", "aiohttp.access", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # their lines quote what callers sent
+    logs.begin(os.environ)
     try:
-        asyncio.run(_serve())
+        if arguments.restore is not None:
+            _restore(arguments.restore.absolute(), force=arguments.force)
+        else:
+            asyncio.run(_serve())
     except _Refused as refused:
         print(f"meshmeshd: {refused}\n  Next: {refused.next_step}", file=sys.stderr)  # noqa: T201 - the terminal
         return refused.code
@@ -77,20 +85,47 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _serve() -> None:
-    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    loop.set_exception_handler(logs.Unhandled())
+    signals = Signals(loop)
     threads = hardening.make_threads()
     loop.set_default_executor(threads)
+    manager = ServiceManager.found(os.environ)
     if not hardening.has_strict_parser():
         step = "Install aiohttp's wheel for this platform, and unset AIOHTTP_NO_EXTENSIONS."
         raise _Refused("aiohttp has no C parser here, and its other one is too lenient.", step, wire.Exit.SETTINGS)
-    try:
-        async with _running():
-            await stop.wait()
-            log.info("stopping")
+    paths = resolve(os.environ)
+    with _refusals():
+        settings = _settings(paths)
+        with InstanceLock(paths.runtime / "meshmesh.lock"):
+            await _live(paths, settings, manager, signals)
+        log.info("stopped")
         hardening.end_threads(threads)
+
+
+def _restore(file: Path, *, force: bool) -> None:
+    from meshmesh_bridge.restoring import restore  # late: the service itself never needs it
+
+    paths = resolve(os.environ)
+    try:
+        with _refusals():
+            settings = _settings(paths)
+            with InstanceLock(paths.runtime / "meshmesh.lock"):
+                restore(file, paths, settings, force=force)
+    except VaultError as error:
+        code = wire.Exit.USAGE if isinstance(error, BackupBroken | BackupOlder) else wire.Exit.CANNOT_WRITE
+        raise _Refused(str(error), error.next_step, code) from None
+    except OSError as error:
+        raise _Refused(
+            f"{file} could not be restored ({error.strerror}).", "Look at it.", wire.Exit.CANNOT_WRITE
+        ) from None
+
+
+@contextmanager
+def _refusals() -> Generator[None, None, None]:
+    """What keeps the service from starting, with the step that helps."""
+    try:
+        yield
     except UnsafePath as unsafe:
         raise _Refused(str(unsafe), unsafe.next_step, wire.Exit.SETTINGS) from None
     except SettingsError as error:
@@ -100,28 +135,54 @@ async def _serve() -> None:
     except PortBusy as busy:
         step = "Stop that program, or set MESHMESH_PORT to another port (Salesforce's own sign-in needs 1717)."
         raise _Refused(str(busy), step, wire.Exit.CANNOT_CREATE) from None
+    except PortReserved as reserved:
+        step = "meshmesh doctor   (it names the range that the system keeps for itself)"
+        raise _Refused(str(reserved), step, wire.Exit.CANNOT_CREATE) from None
     except FileExistsError as error:
         raise _Refused(str(error), "Move it away and start again.", wire.Exit.SETTINGS) from None
 
 
-@asynccontextmanager
-async def _running() -> AsyncGenerator[House, None]:
-    """The whole house, from private folders to READY; torn down in the opposite order."""
-    paths = resolve(os.environ)
+def _settings(paths: Paths) -> Settings:
     _check_folders(paths)
-    settings = load(paths.config / "config.toml", os.environ)
+    return load(paths.config / "config.toml", os.environ)
+
+
+async def _live(paths: Paths, settings: Settings, manager: ServiceManager, signals: Signals) -> None:
+    """One house after the other, each under its own settings; a port that cannot be had is no reason to leave one."""
+    proven: Settings | None = None
+    wanted: Settings | None = settings
+    complaint: str | None = None
+    while wanted is not None:
+        try:
+            async with _running(wanted, paths, manager) as house:
+                house.complaint, proven = complaint, wanted
+                wanted = await until_changed(house, manager, signals, lambda: _settings(paths))
+        except (PortBusy, PortReserved) as error:
+            if proven is None or wanted == proven:
+                raise
+            complaint = f"The new settings are not taken: {error} Those before stay in force."
+            log.error("%s", complaint)  # noqa: TRY400 - a sentence, no bug
+            wanted = proven
+        else:
+            complaint = None
+
+
+@asynccontextmanager
+async def _running(settings: Settings, paths: Paths, manager: ServiceManager) -> AsyncGenerator[House, None]:
+    """The whole house, from its doors to READY; torn down in the opposite order."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(InstanceLock(paths.runtime / "meshmesh.lock"))
-        listeners = bind_loopback(settings.port)
-        stack.callback(_close, listeners)
-        house = _house(settings, paths, listeners)
-        await stack.enter_async_context(_doors(house, paths, listeners))
+        logs.tell_requests(all_of_them=settings.log_requests)
+        house = _house(settings, paths)
+        await stack.enter_async_context(_doors(house, paths, manager))
         await stack.enter_async_context(rooms.furnished(house, paths))
         house.ready = True
+        house.furnished.set()
         endpoint = paths.runtime / wire.ENDPOINT_NAME
         write_endpoint(endpoint, port=house.port, socket_path=paths.socket, version=VERSION)
         stack.callback(endpoint.unlink, missing_ok=True)
-        _announce(house, listeners)
+        _announce(house)
+        manager.alive(status_line(house))
+        manager.ready()
         yield house
 
 
@@ -131,12 +192,7 @@ def _check_folders(paths: Paths) -> None:
     private_file(paths.config / "config.toml")
 
 
-def _close(listeners: Listeners) -> None:
-    for sock in listeners.sockets:
-        sock.close()
-
-
-def _house(settings: Settings, paths: Paths, listeners: Listeners) -> House:
+def _house(settings: Settings, paths: Paths) -> House:
     clock = SystemClock()
     return House(
         settings=settings,
@@ -144,12 +200,11 @@ def _house(settings: Settings, paths: Paths, listeners: Listeners) -> House:
         started_at=clock.now(),
         pid=os.getpid(),
         socket_path=str(paths.socket),
-        port=listeners.port,
     )
 
 
 @asynccontextmanager
-async def _doors(house: House, paths: Paths, listeners: Listeners) -> AsyncGenerator[None, None]:
+async def _doors(house: House, paths: Paths, manager: ServiceManager) -> AsyncGenerator[None, None]:
     def authenticate(token: str) -> Client | None:
         return house.rooms.access.authenticate(token)
 
@@ -187,20 +242,16 @@ async def _doors(house: House, paths: Paths, listeners: Listeners) -> AsyncGener
         max_field_size=MAX_FIELD,
     )
     await runner.setup()
-    try:
-        unix = bind_unix(paths.socket)
-        for sock in (*listeners.sockets, unix):
-            await web.SockSite(runner, sock).start()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(runner.cleanup)
+        gate = TcpDoors(runner, manager, house.settings.port)
+        await stack.enter_async_context(open_doors(house, gate, arrivals, paths.runtime / LOAN_FILE))
+        stack.callback(paths.socket.unlink, missing_ok=True)
+        await web.SockSite(runner, bind_unix(paths.socket)).start()
         yield
-    finally:
-        await runner.cleanup()
-        with suppress(FileNotFoundError):
-            paths.socket.unlink()
 
 
-def _announce(house: House, listeners: Listeners) -> None:
-    if listeners.note:
-        log.warning("%s", listeners.note)
+def _announce(house: House) -> None:
     if house.trouble:
         log.error("%s Next: %s", house.trouble.detail, house.trouble.next_step)
     log.info("ready on http://localhost:%d/ and %s (pid %d)", house.port, house.socket_path, house.pid)

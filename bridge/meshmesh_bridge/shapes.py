@@ -7,6 +7,8 @@ from meshmesh_bridge.bodies import Fields
 from meshmesh_bridge.declared import Body, Flag, Text, Whole, names, one_of
 from meshmesh_bridge.errors import next_document, problem_document
 from meshmesh_bridge.house import House
+from meshmesh_daemon.core.grants import current
+from meshmesh_daemon.core.loans import sentence
 from meshmesh_daemon.core.problems import Next
 from meshmesh_daemon.usecases.access import WantedGrant
 from meshmesh_daemon.usecases.attempts import SignInView
@@ -17,7 +19,7 @@ Json = dict[str, object]
 
 def moment(value: datetime | None) -> str | None:
     """RFC 3339 in UTC with `Z`, to the second."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value else None
+    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if value else None
 
 
 def next_for(connection: Connection, port: int) -> Next | None:
@@ -64,7 +66,7 @@ def owner_connection_shape(house: House, connection: Connection, app: App | None
     grants = [
         {"client_id": client.id, "client": client.name, **grant_shape(grant, connection.name)}
         for client in clients
-        for grant in client.grants
+        for grant in _grants(house, client)
         if grant.connection_id == connection.id
     ]
     return connection_shape(house, connection, None) | {
@@ -79,6 +81,12 @@ def owner_connection_shape(house: House, connection: Connection, app: App | None
     }
 
 
+def _grants(house: House, client: Client) -> list[Grant]:
+    """What a client may do now; a grant that has ended, and that nothing comes after, is shown with its end."""
+    now = house.clock.now()
+    return [current(grant, now) or grant for grant in client.grants]
+
+
 def grant_shape(grant: Grant, connection_name: str) -> Json:
     """What a client may do with one connection."""
     return {
@@ -91,7 +99,7 @@ def grant_shape(grant: Grant, connection_name: str) -> Json:
 
 def client_shape(house: House, client: Client) -> Json:
     """A paired program; its grants by the names of their connections."""
-    named = [(grant, house.rooms.connections.by_id(grant.connection_id)) for grant in client.grants]
+    named = [(grant, house.rooms.connections.by_id(grant.connection_id)) for grant in _grants(house, client)]
     return {
         "id": client.id,
         "name": client.name,
@@ -119,7 +127,7 @@ def token_shape(connection: Connection, session: Session) -> Json:
     }
 
 
-def sign_in_shape(view: SignInView) -> Json:
+def sign_in_shape(view: SignInView, house: House) -> Json:
     """One attempt. The address is the owner's to open: it carries the state, never a verifier or a secret."""
     return {
         "id": view.id,
@@ -129,8 +137,13 @@ def sign_in_shape(view: SignInView) -> Json:
         "connection": view.connection.name if view.connection else None,
         "error": problem_document(view.error) if view.error else None,
         "keepable": view.keepable,
-        "note": view.note,
+        "note": view.note or _port_note(view, house),
     }
+
+
+def _port_note(view: SignInView, house: House) -> str | None:
+    """A browser cannot come back while the port is lent."""
+    return sentence(house.lending.view) if house.lending and view.status == "waiting" else None
 
 
 MAX_GRANTS = 64

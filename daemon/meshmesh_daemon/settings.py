@@ -14,10 +14,13 @@ DEFAULT_PORT = 1717
 MANAGED_CLIENT_ID = "PlatformCLI"  # Salesforce's public CLI client: its registered callback is exactly ours
 MAX_PORT = 65535
 _KNOWN: dict[str, tuple[str, ...]] = {
-    "": ("port", "salesforce", "demo", "notifications"),
+    "": ("port", "salesforce", "demo", "notifications", "plans", "vault", "log"),
     "salesforce": ("client_id", "extra_login_origins"),
     "demo": ("enabled",),
     "notifications": ("enabled",),
+    "vault": ("key", "lock_after_seconds", "lock_with_screen"),
+    "plans": ("expire_seconds", "quiet_seconds", "keep_days"),
+    "log": ("requests",),
 }
 
 
@@ -26,11 +29,36 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSettings:
+    """How long plans live: until they expire, while requests still join them, and until they are forgotten."""
+
+    expire_seconds: int = 15 * 60
+    quiet_seconds: int = 5
+    keep_days: int = 30
+
+
+VAULT_KEYS = ("auto", "keyring", "credential", "passphrase", "file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultSettings:
+    """Where the key of a new vault is kept, and when an open one locks itself.
+
+    `lock_after_seconds` is time without a caller, 0 for never; `lock_with_screen` locks it with the desktop's screen.
+    """
+
+    key: str = "auto"
+    lock_after_seconds: int = 0
+    lock_with_screen: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the person set.
 
     `port` 0 means any free one. `extra_login_origins` are exact origins (`https://host[:port]`) accepted as login hosts
-    beside Salesforce's own; plain http only on the loopback.
+    beside Salesforce's own; plain http only on the loopback. `log_requests` has every request logged, not only those that
+    were refused.
     """
 
     port: int = DEFAULT_PORT
@@ -38,6 +66,9 @@ class Settings:
     extra_login_origins: tuple[str, ...] = ()
     demo_enabled: bool = True
     notifications_enabled: bool = True
+    plans: PlanSettings = PlanSettings()
+    vault: VaultSettings = VaultSettings()
+    log_requests: bool = False
 
 
 def load(config_file: Path, environ: Mapping[str, str]) -> Settings:
@@ -63,7 +94,38 @@ def load(config_file: Path, environ: Mapping[str, str]) -> Settings:
         ),
         demo_enabled=_flag("demo.enabled", demo.get("enabled", True)),
         notifications_enabled=_flag("notifications.enabled", notes.get("enabled", True)),
+        plans=_plans(_table(document, "plans")),
+        vault=_vault(_table(document, "vault")),
+        log_requests=_flag("log.requests", _table(document, "log").get("requests", False)),
     )
+
+
+def _vault(table: Mapping[str, object]) -> VaultSettings:
+    usual = VaultSettings()
+    key = _text("vault.key", table.get("key", usual.key))
+    if key not in VAULT_KEYS:
+        raise SettingsError(f"vault.key must be one of: {', '.join(VAULT_KEYS)}.")
+    idle = table.get("lock_after_seconds", usual.lock_after_seconds)
+    return VaultSettings(
+        key=key,
+        lock_after_seconds=_whole("vault.lock_after_seconds", idle, 0, 30 * 24 * 3600),
+        lock_with_screen=_flag("vault.lock_with_screen", table.get("lock_with_screen", usual.lock_with_screen)),
+    )
+
+
+def _plans(table: Mapping[str, object]) -> PlanSettings:
+    usual = PlanSettings()
+    return PlanSettings(
+        expire_seconds=_whole("plans.expire_seconds", table.get("expire_seconds", usual.expire_seconds), 30, 24 * 3600),
+        quiet_seconds=_whole("plans.quiet_seconds", table.get("quiet_seconds", usual.quiet_seconds), 0, 300),
+        keep_days=_whole("plans.keep_days", table.get("keep_days", usual.keep_days), 1, 3650),
+    )
+
+
+def _whole(name: str, value: object, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise SettingsError(f"{name} must be a whole number from {low} to {high}.")
+    return value
 
 
 def _document(config_file: Path) -> dict[str, object]:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from aiohttp import hdrs, web
 
-from meshmesh_demo import apexrest, levers, soap
+from meshmesh_demo import apexrest, bulk_v1, levers, soap
 from meshmesh_demo.oauth import authorize, pages, resources, token
 from meshmesh_demo.org import ORG, Org
 from meshmesh_demo.rest import door
@@ -40,6 +40,14 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "/id/keys"): resources.keys,
     ("GET", "/"): resources.home,
     ("GET", resources.HOME_PATH): resources.home,
+}
+
+# Salesforce minds no case in the words of its own addresses.
+APIS: dict[str, Callable[[web.Request, tuple[str, ...]], Awaitable[web.StreamResponse]]] = {
+    "services/data": door.answer,
+    "services/soap": soap.answer,
+    "services/async": bulk_v1.answer,
+    "services/apexrest": apexrest.answer,
 }
 
 
@@ -75,12 +83,9 @@ async def _count(org: Org, request: web.Request, path: str) -> None:
 
 
 async def _carry_out(request: web.Request, path: str, segments: tuple[str, ...]) -> web.StreamResponse:
-    if segments[:2] == ("services", "data"):
-        return await door.answer(request, segments[2:])
-    if segments[:2] == ("services", "Soap"):
-        return await soap.answer(request, segments[2:])
-    if segments[:2] == ("services", "apexrest"):
-        return await apexrest.answer(request, segments[2:])
+    api = APIS.get("/".join(segments[:2]).lower())
+    if api is not None:
+        return await api(request, segments[2:])
     method = "GET" if request.method == "HEAD" else request.method
     handler = ROUTES.get((method, path))
     if handler is None and method == "GET" and segments[:1] == ("id",) and len(segments) == len(("id", "org", "user")):

@@ -1,14 +1,7 @@
 """Serving one org on a loopback port of its own, on both families where the machine has them."""
 
-import asyncio
-import errno
-import fcntl
-import os
-import secrets
-import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -20,24 +13,14 @@ from meshmesh_demo.oauth.apps import Apps
 from meshmesh_demo.oauth.grants import Grants
 from meshmesh_demo.oauth.visits import Visits
 from meshmesh_demo.org import Org
+from meshmesh_demo.place import Place, take_place
 from meshmesh_demo.store import Store
 
 _SHUTDOWN_SECONDS = 1.0  # what a hanging request is waited for at the end
-_TRIES = 20  # of finding a port that is free on both families
-_NO_IPV6 = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """A running org, as its starter sees it."""
-
-    origin: str
-    port: int
-    lever_key_file: Path
 
 
 @asynccontextmanager
-async def serve(folder: Path, *, clock: Callable[[], datetime], port: int = 0) -> AsyncGenerator[Served, None]:
+async def serve(folder: Path, *, clock: Callable[[], datetime], port: int = 0) -> AsyncGenerator[Place, None]:
     """Serve an org until the block is left.
 
     Args:
@@ -48,104 +31,33 @@ async def serve(folder: Path, *, clock: Callable[[], datetime], port: int = 0) -
     Raises:
         OSError: the port or the folder is taken, or cannot be used.
     """
+    async with take_place(folder, port) as place, serve_at(place, clock=clock):
+        yield place
+
+
+@asynccontextmanager
+async def serve_at(place: Place, *, clock: Callable[[], datetime]) -> AsyncGenerator[None, None]:
+    """Serve an org at a place that is held, until the block is left.
+
+    Args:
+        place: where.
+        clock: gives the aware time in UTC.
+
+    Raises:
+        OSError: its data cannot be used.
+    """
     async with AsyncExitStack() as stack:
-        stack.callback(os.close, await asyncio.to_thread(_hold, folder))
-        store = await Store.open(folder, clock=clock)
+        store = await Store.open(place.folder, clock=clock)
         stack.push_async_callback(store.close)
-        sockets = await asyncio.to_thread(_listen, folder, port)
-        for sock in sockets:
-            stack.callback(sock.close)
-        bound = int(sockets[0].getsockname()[1])
-        origin = f"http://localhost:{bound}"
-        key_file = folder / "lever.key"
         apps = Apps(store)
         await apps.load()
         org = Org(
-            origin=origin, lever_key=await asyncio.to_thread(_lever_key, key_file), clock=clock, store=store, apps=apps,
+            origin=place.origin, lever_key=place.lever_key, clock=clock, store=store, apps=apps,
             grants=Grants(store), visits=Visits(clock), faults=Faults(clock),
         )  # fmt: skip
         runner = web.AppRunner(build(org), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        for sock in sockets:
+        for sock in place.sockets:
             await web.SockSite(runner, sock).start()
-        yield Served(origin=origin, port=bound, lever_key_file=key_file)
-
-
-def _hold(folder: Path) -> int:
-    """Hold the folder: two orgs on one would not see each other's changes."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    held = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(held)
-        raise
-    return held
-
-
-def _listen(folder: Path, port: int) -> list[socket.socket]:
-    memory = folder / "port"
-    sockets = _bind(port) if port else _bind_last(memory) or _bind_free()
-    _write_private(memory, str(sockets[0].getsockname()[1]))
-    return sockets
-
-
-def _bind_last(memory: Path) -> list[socket.socket] | None:
-    try:
-        return _bind(int(memory.read_text()))
-    except (OSError, ValueError, OverflowError):
-        return None
-
-
-def _bind_free() -> list[socket.socket]:
-    for _ in range(_TRIES):
-        try:
-            return _bind(0)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-    raise OSError(errno.EADDRINUSE, "no port is free on both loopback addresses")
-
-
-def _bind(port: int) -> list[socket.socket]:
-    """Listening sockets on 127.0.0.1 and, where there is IPv6, on ::1."""
-    first = _socket(socket.AF_INET, "127.0.0.1", port)
-    try:
-        return [first, _socket(socket.AF_INET6, "::1", int(first.getsockname()[1]))]
-    except OSError as error:
-        if error.errno in _NO_IPV6:
-            return [first]
-        first.close()
-        raise
-
-
-def _socket(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.listen(128)
-    except OSError:
-        sock.close()
-        raise
-    sock.setblocking(False)
-    return sock
-
-
-def _lever_key(path: Path) -> str:
-    """The key of the levers, made at the first start."""
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        key = secrets.token_urlsafe(32)
-        _write_private(path, key)
-        return key
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a 0600 file, whole or not at all."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
-        file.write(text)
-    beside.replace(path)
+        yield

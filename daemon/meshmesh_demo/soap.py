@@ -1,4 +1,4 @@
-"""`/services/Soap/u/XX`: the few calls of the partner API that programs still make."""
+"""`/services/Soap/...`: the few calls of the partner API that programs still make, and those that this org only counts."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -39,14 +39,15 @@ async def answer(request: web.Request, path: tuple[str, ...]) -> web.StreamRespo
     """
     org = request.app[ORG]
     if (
-        path[:1] != ("u",)
+        not path
+        or path[0].lower() not in _APIS
         or len(path) < len(("u", "66.0"))
         or not _VERSION.fullmatch(path[1])
         or request.method != "POST"
     ):
         return _xml(_fault("UNKNOWN_EXCEPTION", "Destination URL not reset"), 500)
     try:
-        text = await _carry_out(org, await request.read(), path[1])
+        text = await _carry_out(org, await request.read(), path[0].lower(), path[1])
     except BadXml as error:
         return _xml(_fault("soapenv:Client", f"The request is no XML that is taken here: {error}"), 500)
     except SalesforceError as error:
@@ -55,7 +56,7 @@ async def answer(request: web.Request, path: tuple[str, ...]) -> web.StreamRespo
     return _xml(text, 200)
 
 
-async def _carry_out(org: Org, data: bytes, version: str) -> str:
+async def _carry_out(org: Org, data: bytes, api: str, version: str) -> str:
     envelope = parse(data)
     body = envelope.find("Body")
     if envelope.name != "Envelope" or body is None or not body.children:
@@ -66,7 +67,7 @@ async def _carry_out(org: Org, data: bytes, version: str) -> str:
     caller = await caller_of(org, token.text.strip() if token else None)
     operation = body.children[0]
     call = _CALLS.get(operation.name)
-    if call is None:
+    if call is None or (call is not _deed and api not in _OF_RECORDS):
         raise refuse("UNKNOWN_EXCEPTION", f"No operation available for request {operation.name}")
     inner = await call(org, caller, operation, f"v{version}")
     return f"<{operation.name}Response>{inner}</{operation.name}Response>"
@@ -153,6 +154,15 @@ async def _delete(org: Org, caller: Caller, operation: Element, _version: str) -
     return await _each(org, caller, operation.every("ids"), one)
 
 
+async def _deed(org: Org, caller: Caller, _operation: Element, _version: str) -> str:
+    """What a real org does and this one only counts, as one write."""
+    if not caller.user.may_write:
+        raise refuse("INSUFFICIENT_ACCESS", "insufficient access rights on object id", status=403)
+    async with org.store.transaction():
+        await org.store.count_writes()
+    return "<result><success>true</success></result>"
+
+
 def _sobject(element: Element) -> tuple[str, dict[str, object]]:
     kind = element.find("type")
     values: dict[str, object] = {
@@ -191,7 +201,15 @@ def _xml(inner: str, status: int) -> web.Response:
     return web.Response(status=status, body=data, headers={"Content-Type": "text/xml;charset=UTF-8"})
 
 
+_APIS = frozenset({"u", "c", "t", "m", "s"})  # partner, enterprise, tooling, metadata, Apex
+_OF_RECORDS = frozenset({"u", "c", "t"})
+_DEEDS = (
+    "convertLead", "emptyRecycleBin", "merge", "process", "sendEmail", "setPassword", "undelete", "upsert",
+    "executeAnonymous", "runTests", "compileClasses",
+    "createMetadata", "deleteMetadata", "deploy", "renameMetadata", "updateMetadata", "upsertMetadata",
+)  # fmt: skip
 _CALLS: dict[str, Call] = {
+    **dict.fromkeys(_DEEDS, _deed),
     "getUserInfo": _user_info,
     "getServerTimestamp": _timestamp,
     "query": _query,

@@ -81,13 +81,17 @@ class Store:
         path = folder / "org.db"
         await asyncio.to_thread(_prepare, folder, path)
         db = await aiosqlite.connect(path, isolation_level=None)
-        await db.execute_fetchall("PRAGMA journal_mode = WAL")
-        await db.execute_fetchall("PRAGMA synchronous = FULL")
-        await db.executescript(_SCHEMA)
-        store = cls(db, clock)
-        await store._load()
-        if not store.tables["Organization"]:
-            await store.reset()
+        try:
+            await db.execute_fetchall("PRAGMA journal_mode = WAL")
+            await db.execute_fetchall("PRAGMA synchronous = FULL")
+            await db.executescript(_SCHEMA)
+            store = cls(db, clock)
+            await store._load()
+            if not store.tables["Organization"]:
+                await store.reset()
+        except BaseException:
+            await db.close()  # its thread would keep the process from ending
+            raise
         return store
 
     async def close(self) -> None:

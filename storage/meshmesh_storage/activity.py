@@ -12,7 +12,7 @@ import asyncio
 import os
 import shlex
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -22,10 +22,11 @@ import aiosqlite
 
 from meshmesh_storage import database
 from meshmesh_storage.activity_proof import Broken, Proof, Verdict
-from meshmesh_storage.activity_rows import ENDS_SEQ, GENESIS, Ends, Entry, Link, Row, open_row, seal_row
-from meshmesh_storage.errors import SchemaTooNew, VaultCorrupt, VaultError, VaultTampered, VaultUnwritable
+from meshmesh_storage.activity_rows import ENDS_SEQ, GENESIS, Ends, Entry, Link, Row, open_row, reseal_row, seal_row
+from meshmesh_storage.errors import SchemaTooNew, VaultClosed, VaultCorrupt, VaultError, VaultTampered, VaultUnwritable
 from meshmesh_storage.paths import FILE_MODE, private_file
 from meshmesh_storage.sealing import Sealer
+from meshmesh_storage.unbroken import to_the_end
 
 FILE_NAME = "activity.db"
 APPLICATION_ID = 0x4D4D4131  # "MMA1"
@@ -86,7 +87,7 @@ class ActivityLog:
             await log._found_or_check()
             await log._find_ends()
         except BaseException as error:
-            await db.close()
+            await database.close(db)
             if isinstance(error, sqlite3.Error):
                 raise _in_our_words(error, path) from None
             raise
@@ -94,6 +95,9 @@ class ActivityLog:
 
     async def close(self) -> None:
         """Close the file, after a write that is under way."""
+        await to_the_end(self._close())
+
+    async def _close(self) -> None:
         async with self._writing:
             if not self._closed:
                 self._closed = True
@@ -121,7 +125,7 @@ class ActivityLog:
             rows.append((ENDS_SEQ, ends.seal(self._sealer)))
             statement = _APPEND.format(", ".join(["(?, ?)"] * len(rows)))
             try:
-                await self._db.execute_fetchall(statement, [value for row in rows for value in row])
+                await to_the_end(self._run(statement, [value for row in rows for value in row]))
             except sqlite3.IntegrityError:
                 self._taken = await self._highest()
                 raise VaultUnwritable(
@@ -194,17 +198,79 @@ class ActivityLog:
             await self._remove(ends.begun_after(first))
             return first.seq == stored[-1][0]
 
+    async def reseal(self, after: int) -> int | None:
+        """Seal one piece of the rows anew, where they stand under an older data key; what they say stays as it is.
+
+        Args:
+            after: the number before the first one; 0 at the beginning.
+
+        Returns:
+            The number after which to go on, or None at the end, when all of it is on disk: rows that do not open are
+            left as they are.
+
+        Raises:
+            VaultUnwritable: the piece stays as it was.
+        """
+        async with self._writing:
+            stored = await self._read(after + 1, self._ends.last.seq, PIECE)
+            anew = await asyncio.to_thread(_resealed, self._sealer, stored)
+            await to_the_end(self._at_once(self._write_anew(anew, ends=self._ends if not stored else None)))
+            if stored:
+                return stored[-1][0]
+            await to_the_end(self._emptied_log())
+        return None
+
+    async def _write_anew(self, rows: list[tuple[bytes, int]], *, ends: Ends | None) -> None:
+        await self._db.executemany("UPDATE activity SET sealed = ? WHERE seq = ?", rows)
+        if ends is not None:
+            await self._put_ends(ends)
+
+    async def _emptied_log(self) -> None:
+        """Bring what was written to the disk itself, and what was overwritten out of the log."""
+        try:
+            busy = await database.value(self._db, "PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise _in_our_words(error, self._path) from None
+        if busy:
+            raise database.held(self._path.parent)
+
+    async def copy_to(self, path: Path) -> None:
+        """Copy the file as it is at one moment, while it is in use.
+
+        Args:
+            path: an empty private file.
+
+        Raises:
+            VaultError: it cannot be read, or the copy not written.
+        """
+        async with self._writing:
+            self._refuse_if_closed()
+            try:
+                await to_the_end(database.copy(self._db, path))
+            except sqlite3.Error as error:
+                raise _in_our_words(error, path) from None
+
     async def _remove(self, ends: Ends) -> None:
+        await to_the_end(self._at_once(self._cut(ends)))
+        self._ends = ends
+
+    async def _cut(self, ends: Ends) -> None:
+        await self._db.execute_fetchall("DELETE FROM activity WHERE seq > 0 AND seq <= ?", (ends.first.seq,))
+        await self._put_ends(ends)
+
+    async def _at_once(self, work: Coroutine[None, None, None]) -> None:
         try:
             await self._db.execute_fetchall("BEGIN IMMEDIATE")
-            await self._db.execute_fetchall("DELETE FROM activity WHERE seq > 0 AND seq <= ?", (ends.first.seq,))
-            await self._put_ends(ends)
+            await work
             await self._db.execute_fetchall("COMMIT")
         except sqlite3.Error as error:
+            work.close()
             with suppress(sqlite3.OperationalError):  # no transaction: BEGIN failed, or SQLite has undone it
                 await self._db.execute_fetchall("ROLLBACK")
             raise _in_our_words(error, self._path) from None
-        self._ends = ends
+
+    async def _run(self, statement: str, values: Sequence[int | bytes]) -> None:
+        await self._db.execute_fetchall(statement, values)
 
     async def _found_or_check(self) -> None:
         layout = await self._db.execute_fetchall("SELECT sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
@@ -266,7 +332,12 @@ class ActivityLog:
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
-            raise VaultUnwritable("The activity is closed.", "Start MeshMesh again.")
+            raise VaultClosed("The activity is closed.", "Unlock the vault: meshmesh unlock")
+
+
+def _resealed(sealer: Sealer, stored: Stored) -> list[tuple[bytes, int]]:
+    anew = ((reseal_row(sealer, seq, sealed), seq) for seq, sealed in stored)
+    return [(sealed, seq) for sealed, seq in anew if sealed is not None]
 
 
 def _proven_until(proof: Proof, stored: Stored, before: datetime, keep: int) -> Link | None:

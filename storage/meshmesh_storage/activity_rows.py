@@ -7,9 +7,11 @@ is sealed together with its row, since the hash of a text that can be guessed wo
 
 import hashlib
 import json
+import struct
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import cast
 
 from meshmesh_storage.sealing import Place, SealBroken, Sealer
@@ -52,7 +54,7 @@ class Entry:
         """The members of the contract, but for `hash`. Times are UTC, to the millisecond."""
         return {
             "seq": seq,
-            "at": self.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "at": _instant(self.at),
             "actor": {"kind": self.actor.kind.value, "id": self.actor.id, "name": self.actor.name},
             "action": self.action,
             "connection": self.connection,
@@ -62,7 +64,8 @@ class Entry:
 
     def to_bytes(self, seq: int) -> bytes:
         """The document as JSON in one form only: keys sorted, no blanks, ASCII."""
-        return json.dumps(self.document(seq), sort_keys=True, separators=(",", ":")).encode()
+        head, tail = _frame(self.actor, self.action, self.connection, self.outcome, self.detail)
+        return f"{head}{_instant(self.at)}{tail}{seq}}}".encode()
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Entry":
@@ -77,6 +80,19 @@ class Entry:
             outcome=str(document["outcome"]),
             detail=str(document["detail"]),
         )
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@lru_cache(maxsize=256)
+def _frame(actor: Actor, action: str, connection: str | None, outcome: str, detail: str) -> tuple[str, str]:
+    """A row's JSON before its time and between that and its number: rows of one program differ in little else."""
+    who = {"id": actor.id, "kind": actor.kind.value, "name": actor.name}
+    head = f'{{"action":{json.dumps(action)},"actor":{json.dumps(who, separators=(",", ":"))},"at":"'
+    rest = {"connection": connection, "detail": detail, "outcome": outcome}
+    return head, f'",{json.dumps(rest, separators=(",", ":"))[1:-1]},"seq":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +135,14 @@ def open_row(sealer: Sealer, seq: int, sealed: bytes) -> Row:
         return Row(seq, opened[:HASH_BYTES], raw, Entry.from_bytes(raw))
     except (SealBroken, ValueError, KeyError, TypeError):
         return Row(seq, b"", None, None)
+
+
+def reseal_row(sealer: Sealer, seq: int, sealed: bytes) -> bytes | None:
+    """A row's form under the current key; None where it stands under that one, or does not open."""
+    try:
+        return sealer.seal(sealer.open(sealed, _place(seq)), _place(seq)) if sealer.needs_reseal(sealed) else None
+    except (SealBroken, struct.error):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""Rows of connections. The name is sealed and found by its keyed hash; the tokens stand in columns of their own."""
+"""Rows of connections. The name is sealed, and unique by its keyed hash; the tokens stand in columns of their own."""
 
 import json
 import sqlite3
+from dataclasses import replace
 from typing import cast
 
 from meshmesh_storage import times
@@ -25,12 +26,6 @@ async def get(tx: Transaction, connection_id: str) -> Connection | None:
     return _record(row) if row else None
 
 
-async def get_by_name(tx: Transaction, name: str) -> Connection | None:
-    """One connection by its name."""
-    rows = await tx.rows(CONNECTIONS, {"name_index": tx.index(_NAME, name)})
-    return _record(rows[0]) if rows else None
-
-
 async def insert(tx: Transaction, connection: Connection) -> None:
     """A new connection.
 
@@ -44,7 +39,7 @@ async def insert(tx: Transaction, connection: Connection) -> None:
 
 
 async def update(tx: Transaction, connection: Connection, *, expected_generation: int) -> None:
-    """Replace a connection that has not moved on since it was read.
+    """Replace a connection that has not moved on since it was read; its name stays, which only `rename` changes.
 
     Args:
         connection: the new state, with its new generation.
@@ -52,12 +47,24 @@ async def update(tx: Transaction, connection: Connection, *, expected_generation
 
     Raises:
         StaleGeneration: it has moved on, or is gone; nothing was written.
-        NameTaken: another one has its new name.
     """
-    row = await tx.row(CONNECTIONS, connection.id)
-    if row is None or row.plain["generation"] != expected_generation:
+    present = await get(tx, connection.id)
+    if present is None or present.generation != expected_generation:
         raise StaleGeneration("The connection has changed in the meantime.", "Look again.")
-    await _put(tx, connection)
+    await _put(tx, replace(connection, name=present.name))
+
+
+async def rename(tx: Transaction, connection_id: str, name: str) -> None:
+    """Give a connection another name, whatever else happens to it meanwhile.
+
+    Raises:
+        StaleGeneration: it is gone; nothing was written.
+        NameTaken: another one has that name.
+    """
+    present = await get(tx, connection_id)
+    if present is None:
+        raise StaleGeneration("The connection is not there any more.", "Look again.")
+    await _put(tx, replace(present, name=name))
 
 
 async def delete(tx: Transaction, connection_id: str) -> bool:

@@ -1,5 +1,6 @@
 """SQLite as the vault wants it: its settings, held to what they really became, and its errors in our words."""
 
+import asyncio
 import shlex
 import sqlite3
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import aiosqlite
 
 from meshmesh_storage.errors import VaultCorrupt, VaultError, VaultUnwritable
+from meshmesh_storage.unbroken import to_the_end
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 BUSY_SECONDS = 5.0
@@ -32,13 +34,61 @@ async def connect(path: Path, options: str = "mode=rw") -> aiosqlite.Connection:
         sqlite3.Error: it cannot be opened.
         VaultUnwritable: a setting did not take, so a promise about what is on disk would not hold.
     """
-    db = await aiosqlite.connect(uri(path, options), uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    opened: list[aiosqlite.Connection] = []
     try:
-        await _set_up(db, path)
+        await to_the_end(_open(path, options, opened))
     except BaseException:
-        await db.close()
+        await close(*opened)  # also where it was opened and its opener cancelled meanwhile
         raise
-    return db
+    return opened[0]
+
+
+async def close(*databases: aiosqlite.Connection) -> None:
+    """Close, whatever becomes of who waits for it: the interpreter waits at its end for the thread of an open one."""
+    for db in databases:
+        await to_the_end(db.close())
+
+
+async def _open(path: Path, options: str, opened: list[aiosqlite.Connection]) -> None:
+    db = await aiosqlite.connect(uri(path, options), uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    opened.append(db)
+    await _set_up(db, path)
+
+
+async def copy(db: aiosqlite.Connection, path: Path) -> None:
+    """A copy of a database as it is at one moment, in one file without a log, on disk when this returns.
+
+    Args:
+        db: open, outside of a transaction.
+        path: an empty private file.
+    """
+    target = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        await db.backup(target)
+        await asyncio.to_thread(_without_log, target)
+    finally:
+        target.close()
+
+
+def _without_log(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA journal_mode = DELETE")
+
+
+Identity = tuple[tuple[int, int] | None, ...]
+
+
+def identity(path: Path) -> Identity:
+    """Which files a database's names lead to now: the database and its log, None for one that is not there."""
+    found: list[tuple[int, int] | None] = []
+    for name in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            stat = name.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((stat.st_dev, stat.st_ino))
+    return tuple(found)
 
 
 def uri(path: Path, options: str) -> str:

@@ -16,6 +16,7 @@ from typing import cast
 from meshmesh_storage.sealing import Place, Sealer
 
 MODULUS = 1 << 256
+_length = struct.Struct(">I").pack
 Value = str | int | bytes | None
 
 
@@ -83,10 +84,8 @@ def table_digest(key: bytes, table: str, rows: Iterable[Sequence[Value]]) -> Dig
         table: its name.
         rows: every column's value, in the table's order; the order of rows does not matter.
     """
-    digest = Digest()
-    for row in rows:
-        digest = digest.add(row_mac(key, table, row))
-    return digest
+    macs = [row_mac(key, table, row) for row in rows]
+    return Digest(sum(macs) % MODULUS, len(macs))
 
 
 def row_mac(key: bytes, table: str, values: Sequence[Value]) -> int:
@@ -97,8 +96,8 @@ def row_mac(key: bytes, table: str, values: Sequence[Value]) -> int:
         table: its table.
         values: every column's value, in the table's order.
     """
-    parts = [table.encode(), *(_encode(value) for value in values)]
-    message = b"".join(struct.pack(">I", len(part)) + part for part in parts)
+    parts = [table.encode(), *map(_encode, values)]
+    message = b"".join([piece for part in parts for piece in (_length(len(part)), part)])
     return int.from_bytes(hmac.digest(key, message, "sha256"), "big")
 
 

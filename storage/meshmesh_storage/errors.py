@@ -23,6 +23,12 @@ class KeyUnavailable(VaultError):
     code = "key_unavailable"
 
 
+class KeyLocked(KeyUnavailable):
+    """What keeps the key is locked itself; the person opens it, and then it can be had."""
+
+    code = "key_locked"
+
+
 class WrongKey(VaultError):
     """The key does not belong to this vault; nothing was written."""
 
@@ -51,6 +57,24 @@ class VaultUnwritable(VaultError):
     """A write did not reach the disk; nothing of it is believed."""
 
     code = "vault_unwritable"
+
+
+class VaultClosed(VaultUnwritable):
+    """The vault was locked, or the service ends: nothing is read or written any more."""
+
+    code = "vault_closed"
+
+
+class BackupBroken(VaultError):
+    """A file that is no backup, or not a whole one, or of another passphrase."""
+
+    code = "backup_broken"
+
+
+class BackupOlder(VaultError):
+    """The vault that is there is newer than the backup, or another one; it is not replaced unasked."""
+
+    code = "backup_older"
 
 
 class NameTaken(VaultError):

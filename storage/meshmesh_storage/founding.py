@@ -12,17 +12,19 @@ from pathlib import Path
 from meshmesh_storage import paths, schema
 from meshmesh_storage.database import SIDE_FILES
 from meshmesh_storage.digest import Ledger
+from meshmesh_storage.header import Note, note_bytes
 from meshmesh_storage.sealing import KEY_BYTES, LOOKUP_KEY, Sealer, key_check, wrap
 
 FIRST_DATA_KEY = 1
 
 
-def found(path: Path, master_key: bytes, now: datetime) -> None:
+def found(path: Path, master_key: bytes, note: Note, now: datetime) -> None:
     """Make a vault.
 
     Args:
         path: the vault file; nothing may stand there yet.
-        master_key: is on disk already, so that no vault is ever without its key.
+        master_key: is kept already, so that no vault is ever without its key.
+        note: where it is kept.
         now: the time.
 
     Raises:
@@ -37,19 +39,19 @@ def found(path: Path, master_key: bytes, now: datetime) -> None:
     with closing(sqlite3.connect(unfinished, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("BEGIN IMMEDIATE")
-        _fill(db, master_key, now)
+        _fill(db, master_key, note, now)
         db.execute("COMMIT")
         db.execute("PRAGMA journal_mode = WAL")
     paths.publish(unfinished, path)
 
 
-def _fill(db: sqlite3.Connection, master_key: bytes, now: datetime) -> None:
+def _fill(db: sqlite3.Connection, master_key: bytes, note: Note, now: datetime) -> None:
     for migration in schema.MIGRATIONS:
         for statement in migration:
             db.execute(statement)
     vault_id, lookup_key, data_key = os.urandom(16), os.urandom(KEY_BYTES), os.urandom(KEY_BYTES)
-    check = key_check(master_key, vault_id)
-    db.executemany("INSERT INTO meta VALUES (?, ?)", [("vault_id", vault_id), ("key_check", check)])
+    meta = {"vault_id": vault_id, "key_check": key_check(master_key, vault_id), "key_source": note_bytes(note)}
+    db.executemany("INSERT INTO meta VALUES (?, ?)", list(meta.items()))
     for key_id, key in ((LOOKUP_KEY, lookup_key), (FIRST_DATA_KEY, data_key)):
         wrapped = wrap(master_key, key_id, vault_id, key)
         db.execute("INSERT INTO keys VALUES (?, ?, ?)", (key_id, wrapped, now.isoformat()))

@@ -1,16 +1,20 @@
 """Where the master key comes from: one interface, one small class a source.
 
-The key file is the first source; a keyring, a systemd credential and a passphrase stand behind the same interface.
+The key file is here; a keyring, a systemd credential and a passphrase stand behind the same interface, each in a module
+of its own. A source never replaces a key by another: a new one gets a place of its own, so that whatever was cut half way,
+the key of the vault is where it was.
 """
 
 import asyncio
 import base64
 import binascii
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from meshmesh_storage.errors import KeyUnavailable
+from meshmesh_storage.errors import KeyUnavailable, UnsafePath
 from meshmesh_storage.paths import create_private_file, draft, private_folder, read_private_file
 
 KEY_BYTES = 32  # AES-256
@@ -24,6 +28,11 @@ class KeySource(Protocol):
         """One word for the status: `file`, `keyring`, ..."""
         ...
 
+    @property
+    def note(self) -> Mapping[str, object]:
+        """What the vault remembers of the source, in the clear: its kind, and what finds the key there."""
+        ...
+
     async def load(self) -> bytes | None:
         """The key (32 bytes), or None where there is none yet.
 
@@ -33,7 +42,15 @@ class KeySource(Protocol):
         ...
 
     async def create(self) -> bytes:
-        """Make and keep a new key; never over an existing one."""
+        """Make and keep a new key; never over an existing one.
+
+        Raises:
+            KeyUnavailable: the source cannot keep one.
+        """
+        ...
+
+    async def forget(self) -> None:
+        """Take the key away: the vault is under another one now. What cannot be taken away stays."""
         ...
 
 
@@ -45,6 +62,7 @@ class KeyFile:
     """
 
     kind = "file"
+    note: Mapping[str, object] = {"kind": kind}
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -59,15 +77,13 @@ class KeyFile:
             content = read_private_file(self._path)
             if content is None:
                 return None
-            key = base64.b64decode(content.strip(), validate=True)
+            key = decoded(content)
         except OSError as error:
             raise KeyUnavailable(
                 f"The key file {self._path} cannot be read ({error.strerror}).",
                 f"Look at its rights: ls -l {self._path}",
             ) from None
-        except binascii.Error:
-            key = b""
-        if len(key) != KEY_BYTES:
+        if key is None:
             raise KeyUnavailable(
                 f"The key file {self._path} does not hold a key.", "Put back the right file from a backup."
             )
@@ -87,3 +103,33 @@ class KeyFile:
     def _write(self, key: bytes) -> None:
         private_folder(self._path.parent)
         create_private_file(self._path, base64.b64encode(key) + b"\n")
+
+    async def clear_damaged(self) -> None:
+        """Move a file aside that holds no key, so that there is room for one; a key stays where it is."""
+        try:
+            await self.load()
+        except UnsafePath:
+            raise
+        except KeyUnavailable:
+            self._path.rename(self._path.with_name(f"{self._path.name}.damaged"))
+
+    async def forget(self) -> None:
+        """Overwrite the key, then remove the file. A disk may keep what was written before; SECURITY.md says so."""
+        await asyncio.to_thread(self._remove)
+
+    def _remove(self) -> None:
+        with suppress(OSError):
+            with self._path.open("r+b") as file:
+                file.write(bytes(self._path.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
+            self._path.unlink()
+
+
+def decoded(content: bytes) -> bytes | None:
+    """The key that a source keeps as base64, or None where it is none."""
+    try:
+        key = base64.b64decode(content.strip(), validate=True)
+    except binascii.Error:
+        return None
+    return key if len(key) == KEY_BYTES else None

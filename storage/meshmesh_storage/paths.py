@@ -28,7 +28,7 @@ def private_folder(path: Path) -> None:
     """
     if not path.is_symlink() and not path.exists():
         path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        _sync(path.parent)
+        sync(path.parent)
     _check(path, path.lstat(), wanted=stat.S_ISDIR, kind="folder", mode=FOLDER_MODE)
 
 
@@ -98,13 +98,14 @@ def publish(unfinished: Path, path: Path) -> None:
     Raises:
         FileExistsError: the name is taken.
     """
-    _sync(unfinished)
+    sync(unfinished)
     os.link(unfinished, path, follow_symlinks=False)  # unlike a rename, it never takes the name of another
     unfinished.unlink()
-    _sync(path.parent)
+    sync(path.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk itself."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

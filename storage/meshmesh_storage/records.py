@@ -157,19 +157,21 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a client may do with a connection."""
+    """What a client may do with a connection. `then` is the narrower grant that comes back when this one ends."""
 
     connection_id: str
     mode: Mode
     raw_token: bool = False
     expires_at: datetime | None = None
+    then: "Grant | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
     """A paired local program; of its pairing token only the SHA-256 is kept.
 
-    `process` names the process that it ends with, as the daemon marks it; None for a client that outlives its process.
+    `next_hash` is that of the token that will replace it: both are good until the new one is first used. `process` names the process that it ends with, as the daemon marks it; None for a client that outlives its process.
+    `command_sha256` is of the whole command line that the process runs; None where nobody told it.
     """
 
     id: str
@@ -182,6 +184,23 @@ class Client:
     last_used_at: datetime | None = None
     grants: tuple[Grant, ...] = ()
     process: str | None = None
+    command_sha256: str | None = None
+    next_hash: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A program that the owner does not want to be asked about again.
+
+    An extension is known by its `origin` alone, which it cannot choose; another program by its executable, where it was
+    seen, and the name that it gave itself.
+    """
+
+    id: str
+    name: str
+    exe: str | None
+    origin: str | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " sent_at TEXT NOT NULL) STRICT",
     ),
     ("CREATE TABLE pins (id TEXT PRIMARY KEY, version INTEGER NOT NULL, profile BLOB NOT NULL) STRICT",),
+    ("CREATE TABLE refusals (id TEXT PRIMARY KEY, version INTEGER NOT NULL, profile BLOB NOT NULL) STRICT",),
+    (
+        "CREATE TABLE plans (id TEXT PRIMARY KEY, version INTEGER NOT NULL, client_index BLOB NOT NULL,"
+        " live INTEGER NOT NULL, profile BLOB NOT NULL) STRICT",
+        "CREATE TABLE plan_bytes (id TEXT PRIMARY KEY, version INTEGER NOT NULL, content BLOB NOT NULL) STRICT",
+    ),
 )
 LATEST = len(MIGRATIONS)
 
@@ -49,7 +55,10 @@ CLIENTS = Table("clients", (), ("profile",))
 SIGN_INS = Table("sign_ins", (), ("profile",))
 ROTATIONS = Table("rotations", ("generation", "sent_at"), ())
 PINS = Table("pins", (), ("profile",))
-TABLES = (APPS, CONNECTIONS, CLIENTS, SIGN_INS, ROTATIONS, PINS)
+REFUSALS = Table("refusals", (), ("profile",))
+PLANS = Table("plans", ("client_index", "live"), ("profile",))
+PLAN_BYTES = Table("plan_bytes", (), ("content",))
+TABLES = (APPS, CONNECTIONS, CLIENTS, SIGN_INS, ROTATIONS, PINS, PLANS, PLAN_BYTES, REFUSALS)
 
 LAYOUT = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 

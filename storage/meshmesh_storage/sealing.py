@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -26,6 +26,9 @@ NONCE_BYTES = 12
 KEY_BYTES = 32
 LOOKUP_KEY = 0  # its id among the wrapped keys; data keys count from 1
 _HEAD = struct.Struct(">BI")
+_length = struct.Struct(">I").pack
+_version = struct.Struct(">Iq").pack
+HEAD_BYTES = _HEAD.size
 _SHORTEST = _HEAD.size + NONCE_BYTES + 16  # head, nonce, tag
 
 
@@ -44,8 +47,9 @@ class Place:
 
     def associated_data(self) -> bytes:
         """An injective encoding: each part behind its length."""
-        parts = (self.table.encode(), self.row.encode(), self.column.encode(), struct.pack(">q", self.version))
-        return b"meshmesh.v1" + b"".join(struct.pack(">I", len(part)) + part for part in parts)
+        table, row, column = self.table.encode(), self.row.encode(), self.column.encode()
+        ends = _length(len(table)), _length(len(row)), _length(len(column)), _version(8, self.version)
+        return b"".join((b"meshmesh.v1", ends[0], table, ends[1], row, ends[2], column, ends[3]))
 
 
 class Sealer:
@@ -94,8 +98,43 @@ class Sealer:
             raise SealBroken(place.table) from None
 
     def needs_reseal(self, sealed: bytes) -> bool:
-        """Whether a value stands under a key that is no longer the current one."""
+        """Whether a value, of which the head is enough, stands under a key that is no longer the current one."""
         return bool(_HEAD.unpack_from(sealed)[1] != self._current)
+
+    @property
+    def current(self) -> int:
+        """The id of the key that values are sealed with."""
+        return self._current
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """The ids of all keys that are held."""
+        return frozenset(self._keys)
+
+    def adopt(self, key_id: int, key: bytes) -> None:
+        """Seal with a newer key from now on; what stands under the older ones still opens."""
+        if key_id <= self._current or len(key) != KEY_BYTES:
+            raise ValueError("a newer data key has 32 bytes and a higher id")
+        self._keys[key_id] = key
+        self._current = key_id
+
+    def keep_only_current(self) -> None:
+        """Forget the older keys: nothing stands under them any more."""
+        self._keys = {self._current: self._keys[self._current]}
+        self._ciphers.clear()
+
+    def forget(self) -> None:
+        """Forget every key; nothing is sealed or opened after this."""
+        self._keys.clear()
+        self._ciphers.clear()
+
+    def wrapped(self, wrap_one: Callable[[int, bytes], bytes]) -> dict[int, bytes]:
+        """Every data key, wrapped.
+
+        Args:
+            wrap_one: wraps the key of an id.
+        """
+        return {key_id: wrap_one(key_id, key) for key_id, key in self._keys.items()}
 
     def _cipher(self, key_id: int, table: str) -> AESGCM:
         if (key_id, table) not in self._ciphers:
@@ -126,13 +165,62 @@ class Lookup:
         """
         return hmac.digest(derive(self._key, f"index:{purpose}"), text.encode(), "sha256")
 
+    def wrapped(self, wrap_one: Callable[[int, bytes], bytes]) -> dict[int, bytes]:
+        """The look-up key, wrapped; see `Sealer.wrapped`."""
+        return {LOOKUP_KEY: wrap_one(LOOKUP_KEY, self._key)}
 
-@dataclass(frozen=True, slots=True)
+    def forget(self) -> None:
+        """Forget the key; nothing is looked up after this."""
+        self._key = self.digest_key = b""
+
+
+class Wrapper:
+    """Wraps keys of one vault under a master key, without holding the master key itself.
+
+    Args:
+        master_key: 32 bytes.
+        vault_id: the vault's.
+    """
+
+    def __init__(self, master_key: bytes, vault_id: bytes) -> None:
+        self._cipher = AESGCM(derive(master_key, "wrap"))
+        self.vault_id = vault_id
+        self.check = key_check(master_key, vault_id)
+
+    def __repr__(self) -> str:
+        return "Wrapper()"
+
+    def fits(self, master_key: bytes) -> bool:
+        """Whether this is the master key."""
+        return hmac.compare_digest(key_check(master_key, self.vault_id), self.check)
+
+    def wrap(self, key_id: int, key: bytes) -> bytes:
+        """A key of the vault: nonce, ciphertext and tag."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, key, _wrap_data(key_id, self.vault_id))
+
+
+@dataclass(slots=True)
 class VaultKeys:
-    """What an open vault works with."""
+    """What an open vault works with; `wrapper` is another one when the master key is another."""
 
     sealer: Sealer
     lookup: Lookup
+    wrapper: Wrapper
+
+    def wrapped(self, wrapper: Wrapper) -> dict[int, bytes]:
+        """All keys of the vault, wrapped under a master key."""
+        return self.lookup.wrapped(wrapper.wrap) | self.sealer.wrapped(wrapper.wrap)
+
+    def forget(self) -> None:
+        """Forget every key, as far as Python lets go of memory."""
+        self.sealer.forget()
+        self.lookup.forget()
+
+
+def random_key() -> bytes:
+    """A new key."""
+    return os.urandom(KEY_BYTES)
 
 
 def seal_with(cipher: AESGCM, key_id: int, nonce: bytes, value: bytes, place: Place) -> bytes:
@@ -170,9 +258,22 @@ def unwrap(master_key: bytes, key_id: int, vault_id: bytes, wrapped: bytes) -> b
     Raises:
         SealBroken: another master key, vault or key id.
     """
+    return _unwrap(master_key, wrapped, _wrap_data(key_id, vault_id))
+
+
+def unwrap_first(master_key: bytes, key_id: int, vault_id: bytes, wrapped: bytes) -> bytes:
+    """The key of a vault of the first layout, whose ids had 4 bytes.
+
+    Raises:
+        SealBroken: as `unwrap`.
+    """
+    return _unwrap(master_key, wrapped, _wrap_data(key_id, vault_id, ">I"))
+
+
+def _unwrap(master_key: bytes, wrapped: bytes, bound_to: bytes) -> bytes:
     try:
         nonce, body = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
-        return AESGCM(derive(master_key, "wrap")).decrypt(nonce, body, _wrap_data(key_id, vault_id))
+        return AESGCM(derive(master_key, "wrap")).decrypt(nonce, body, bound_to)
     except (InvalidTag, ValueError):
         raise SealBroken("key") from None
 
@@ -182,5 +283,5 @@ def key_check(master_key: bytes, vault_id: bytes) -> bytes:
     return hmac.digest(derive(master_key, "check"), vault_id, "sha256")
 
 
-def _wrap_data(key_id: int, vault_id: bytes) -> bytes:
-    return b"meshmesh.v1.key" + struct.pack(">q", key_id) + hashlib.sha256(vault_id).digest()
+def _wrap_data(key_id: int, vault_id: bytes, form: str = ">q") -> bytes:
+    return b"meshmesh.v1.key" + struct.pack(form, key_id) + hashlib.sha256(vault_id).digest()

@@ -7,7 +7,7 @@ known (cancelled, disk full) spoils the whole transaction. A digest that went as
 import asyncio
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -16,7 +16,7 @@ import aiosqlite
 from meshmesh_storage.digest import Digest, Ledger, Value, row_mac
 from meshmesh_storage.errors import VaultTampered
 from meshmesh_storage.schema import Table
-from meshmesh_storage.sealing import Place, SealBroken, VaultKeys
+from meshmesh_storage.sealing import HEAD_BYTES, Place, SealBroken, VaultKeys
 
 Json = dict[str, object]
 Values = tuple[Value, ...]
@@ -33,7 +33,8 @@ class Row:
 
     def document(self, column: str) -> Json:
         """A sealed column that holds a JSON object."""
-        value: Json = json.loads(self.opened[column] or b"{}")
+        text = (self.opened[column] or b"{}").decode()  # in bytes, json would search for the encoding
+        value: Json = json.loads(text)
         return value
 
     def text(self, column: str) -> str | None:
@@ -125,6 +126,44 @@ class Transaction:
                 statement = f"DELETE FROM {table.name} WHERE id = ?"  # noqa: S608 - our own names
                 await self._write(statement, (row_id,), table, gone=old)
             return old is not None
+
+    async def reseal(self, table: Table, most: int) -> int:
+        """Seal anew what stands under an older data key.
+
+        Args:
+            table: the table.
+            most: how many rows at most.
+
+        Returns:
+            How many rows were sealed anew; fewer than `most` means that no older one is left in the table.
+        """
+        heads = ", ".join(["id", *(f"substr({column}, 1, {HEAD_BYTES})" for column in table.sealed)])
+        old = [
+            cast("str", row_id)
+            for row_id, *sealed in await self._run(f"SELECT {heads} FROM {table.name}", ())  # noqa: S608 - our own names
+            if any(isinstance(head, bytes) and self._keys.sealer.needs_reseal(head) for head in sealed)
+        ][:most]
+        for row_id in old:
+            row = await self.row(table, row_id)
+            if row is not None:
+                await self.put(table, row_id, row.plain, row.opened)
+        return len(old)
+
+    async def rekey(self, statements: Iterable[tuple[str, Sequence[Value]]]) -> None:
+        """Change the wrapped keys, which are under no digest: each of them is sealed by itself."""
+        self._changed = True
+        spoilt, self._spoilt = self._spoilt, True
+        for statement, parameters in statements:
+            await self._run(statement, parameters)
+        self._spoilt = spoilt
+
+    async def key_ids(self) -> list[int]:
+        """The ids of the wrapped keys."""
+        return [cast("int", row[0]) for row in await self._run("SELECT id FROM keys ORDER BY id", ())]
+
+    def touch(self) -> None:
+        """Seal the digest anew at the end, though no row changed."""
+        self._changed = True
 
     async def write_ledger(self) -> Ledger:
         """Seal the digests if a row changed; the vault calls it before COMMIT.

@@ -7,7 +7,7 @@ against the digest before it is believed.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,20 +15,31 @@ from typing import cast
 
 import aiosqlite
 
-from meshmesh_storage import database, founding, header, schema
+from meshmesh_storage import database, first_layout, founding, header, restored, schema
 from meshmesh_storage.digest import Ledger, Value, table_digest
-from meshmesh_storage.errors import KeyUnavailable, VaultTampered, VaultUnwritable
+from meshmesh_storage.errors import (
+    KeyUnavailable,
+    VaultClosed,
+    VaultCorrupt,
+    VaultError,
+    VaultTampered,
+    VaultUnwritable,
+)
 from meshmesh_storage.header import Header
 from meshmesh_storage.keys import KeySource
 from meshmesh_storage.paths import draft, private_file, private_folder
 from meshmesh_storage.sealing import SealBroken, Sealer, VaultKeys
 from meshmesh_storage.transaction import Transaction
+from meshmesh_storage.unbroken import to_the_end
 
 FILE_NAME = "vault.db"
 
 
 class Vault:
-    """An open vault. Made by `Vault.open`."""
+    """An open vault. Made by `Vault.open`.
+
+    `trouble` is what the disk last refused, until it takes a write again; None while all is well.
+    """
 
     def __init__(self, db: aiosqlite.Connection, keys: VaultKeys, folder: Path) -> None:
         self._db = db
@@ -38,6 +49,8 @@ class Vault:
         self._closed = False
         self._ledger = Ledger()
         self._checked_at: object = None  # SQLite's data_version: another number means that somebody else wrote
+        self._files: database.Identity | None = None
+        self.trouble: VaultError | None = None
 
     @classmethod
     async def open(cls, folder: Path, source: KeySource, *, now: datetime) -> "Vault":
@@ -54,7 +67,7 @@ class Vault:
         """
         path = folder / FILE_NAME
         try:
-            found = await asyncio.to_thread(_inspect, folder, path)
+            found = await cls.look(folder)
             key = await source.load()
             if key is None and found is not None:
                 raise KeyUnavailable(
@@ -63,52 +76,87 @@ class Vault:
                 )
             key = key or await source.create()
             if found is None:
-                await asyncio.to_thread(founding.found, path, key, now)
+                await to_the_end(asyncio.to_thread(founding.found, path, key, source.note, now))
                 found = await asyncio.to_thread(header.read, path)
             keys = found.unlock(key, folder)
             await asyncio.to_thread(draft, path)  # a crash right after the naming leaves the other name
-            return await cls._unlocked(path, found, keys)
-        except OSError as error:
-            raise VaultUnwritable(
-                f"The vault in {folder} cannot be reached ({error.strerror}).",
-                f"Look at the disk space and rights of {folder}.",
-            ) from None
-        except sqlite3.Error as error:
-            raise database.in_our_words(error, folder) from None
+            return await cls._unlocked(path, found, keys, now)
+        except (OSError, sqlite3.Error) as error:
+            raise _unreachable(error, folder) from None
 
     @classmethod
-    async def _unlocked(cls, path: Path, found: Header, keys: VaultKeys) -> "Vault":
+    async def look(cls, folder: Path) -> Header | None:
+        """The head of the vault in a folder, for which no key is needed; None where there is no vault.
+
+        Args:
+            folder: the vault's own; it is made where it is missing. A restore that was cut half way is brought to its end.
+
+        Raises:
+            VaultError: as `open`, as far as it does not concern the key.
+        """
+        try:
+            return await to_the_end(asyncio.to_thread(_inspect, folder, folder / FILE_NAME))
+        except (OSError, sqlite3.Error) as error:
+            raise _unreachable(error, folder) from None
+
+    @classmethod
+    async def _unlocked(cls, path: Path, found: Header, keys: VaultKeys, now: datetime) -> "Vault":
         db = await database.connect(path)
         try:
             vault = cls(db, keys, path.parent)
-            await vault._migrate(found.version)
+            await vault._migrate(found, now)
+            vault._files = await asyncio.to_thread(database.identity, path)
         except BaseException:
-            await db.close()
+            await database.close(db)
             raise
         return vault
 
-    async def _migrate(self, version: int) -> None:
+    async def _migrate(self, found: Header, now: datetime) -> None:
         """The first look at the digests, and an older format brought up to date if they are right."""
         async with self._begun():
-            for migration in schema.MIGRATIONS[version:]:
+            if found.is_first:
+                await self._convert(now)
+            for migration in schema.MIGRATIONS[found.version :]:
                 for statement in migration:
                     await self._db.execute_fetchall(statement)
             await self._check_what_others_wrote()
-            if version < schema.LATEST:
+            if found.version < schema.LATEST:
                 await self._db.execute_fetchall(f"PRAGMA user_version = {schema.LATEST}")
             await self._db.execute_fetchall("COMMIT")
 
+    async def _convert(self, now: datetime) -> None:
+        try:
+            whole = await first_layout.convert(self._db, self._keys, now)
+        except SealBroken:
+            whole = False
+        if not whole:
+            raise self._tampered("The vault")
+
     async def close(self) -> None:
-        """Close the file, after a transaction that is under way. The keys are forgotten with this object."""
+        """Close the file, after a transaction that is under way, and forget the keys."""
+        await to_the_end(self._close())
+
+    async def _close(self) -> None:
         async with self._lock:
             if not self._closed:
                 self._closed = True
-                await _to_the_end(self._db.close())
+                await self._db.close()
+                self._keys.forget()
 
     @property
     def sealer(self) -> Sealer:
         """Seals what stands beside the vault in a file of its own."""
         return self._keys.sealer
+
+    @property
+    def keys(self) -> VaultKeys:
+        """The keys, for who wraps them anew."""
+        return self._keys
+
+    @property
+    def written(self) -> int:
+        """The digest's version: it grows with each transaction that changes a row."""
+        return self._ledger.version
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction, None]:
@@ -126,7 +174,7 @@ class Vault:
             tx = Transaction(self._db, self._keys, self._ledger)
             try:
                 yield tx
-                await _to_the_end(self._commit(tx))
+                await to_the_end(self._commit(tx))
             finally:
                 tx.end()
 
@@ -136,17 +184,31 @@ class Vault:
         async with self._lock:
             self._refuse_if_closed()
             try:
+                await self._check_place()
                 await self._db.execute_fetchall("BEGIN IMMEDIATE")
                 yield
             except BaseException as error:
-                await _to_the_end(self._rollback())
+                await to_the_end(self._rollback())
                 if database.is_of_the_disk(error):
-                    raise database.in_our_words(error, self._folder) from None
+                    self.trouble = database.in_our_words(error, self._folder)
+                    raise self.trouble from None
+                if isinstance(error, VaultTampered | VaultCorrupt):
+                    self.trouble = error
                 raise
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
-            raise VaultUnwritable("The vault is closed.", "Start MeshMesh again.")
+            raise VaultClosed("The vault is closed.", "Unlock it: meshmesh unlock")
+
+    async def _check_place(self) -> None:
+        """SQLite would go on for ever in files that have lost their names, and all of it would be lost at the end."""
+        if self._files is None or self._files == await asyncio.to_thread(database.identity, self._folder / FILE_NAME):
+            return
+        self.trouble = VaultUnwritable(
+            f"The files of the vault in {self._folder} were taken away, or replaced, while the service runs.",
+            "Put the disk or the files back, then start the service again.",
+        )
+        raise self.trouble
 
     async def _rollback(self) -> None:
         # A cancelled statement still runs in SQLite's thread; what is sent now runs after it, also after a late BEGIN.
@@ -160,7 +222,34 @@ class Vault:
             )
         ledger = await tx.write_ledger()
         await self._db.execute_fetchall("COMMIT")
+        if ledger.version > self._ledger.version:
+            self.trouble = None
         self._ledger = ledger
+
+    async def try_again(self) -> None:
+        """Look whether trouble is over: a write that changes nothing but the digest's seal.
+
+        Raises:
+            VaultError: it is not.
+        """
+        async with self.transaction() as tx:
+            tx.touch()
+
+    async def copy_to(self, path: Path) -> None:
+        """Copy the database as it is at one moment, while it is in use; the copy is as sealed as it is.
+
+        Args:
+            path: an empty private file.
+
+        Raises:
+            VaultError: it cannot be read, or the copy not written.
+        """
+        async with self._lock:
+            self._refuse_if_closed()
+            try:
+                await to_the_end(database.copy(self._db, path))
+            except sqlite3.Error as error:
+                raise database.in_our_words(error, path.parent) from None
 
     async def purge(self) -> None:
         """Bring deleted secrets out of the write-ahead log too (secure_delete overwrote them in the pages).
@@ -225,8 +314,9 @@ class Vault:
 
 
 def _inspect(folder: Path, path: Path) -> Header | None:
-    """The header of the vault in a private folder, or None where there is no vault. Nothing is written."""
+    """The header of the vault in a private folder, or None where there is no vault. Nothing of it is written."""
     private_folder(folder)
+    restored.finish(folder)
     for suffix in ("", *database.SIDE_FILES):
         private_file(path.with_name(path.name + suffix))
     if path.exists():
@@ -236,16 +326,10 @@ def _inspect(folder: Path, path: Path) -> Header | None:
     return None
 
 
-async def _to_the_end(work: Coroutine[None, None, None]) -> None:
-    """Wait for work that must not stop half way, however often the caller is cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is None:
-        return task.result()
-    task.exception()  # seen; the cancellation is what the caller is told
-    raise cancelled
+def _unreachable(error: OSError | sqlite3.Error, folder: Path) -> VaultError:
+    if isinstance(error, sqlite3.Error):
+        return database.in_our_words(error, folder)
+    return VaultUnwritable(
+        f"The vault in {folder} cannot be reached ({error.strerror}).",
+        f"Look at the disk space and rights of {folder}.",
+    )

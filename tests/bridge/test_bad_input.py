@@ -54,6 +54,7 @@ OWNER: list[tuple[str, str, object, str]] = [
     ("POST", "/v1/clients", {"name": "x", "grants": [], "pid": 0}, "pid"),
     ("POST", "/v1/clients", {"name": "x", "grants": [], "pid": 4194000}, "pid"),
     ("POST", "/v1/clients", {"name": "x", "pid": 1, "grants": "all"}, "grants"),
+    ("POST", "/v1/clients", {"name": "x", "pid": 1, "grants": [], "command_sha256": "sf deploy"}, "command_sha256"),
     ("POST", "/v1/demo/outage", {"kind": "flood", "seconds": 1}, "kind"),
     ("POST", "/v1/demo/outage", {"kind": "5xx"}, "seconds"),
     ("POST", "/v1/demo/outage", {"kind": "5xx", "seconds": 1.5}, "seconds"),

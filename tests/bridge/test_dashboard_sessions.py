@@ -1,14 +1,14 @@
 """Who becomes the owner over TCP: our own page of the owner's user, by a code from the socket, and nobody else."""
 
-import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from meshmesh_bridge.dashboard import POLICY
 from support.service import Answer, Service, StartService
+from support.stranger import as_other_user
 
 EVIL = "https://evil.example"
 EXTENSION = "chrome-extension://abcdefghijklmnopabcdefghijklmnop"
@@ -158,33 +158,14 @@ def test_a_child_of_exec_gets_no_code(service: Service) -> None:
 def test_another_user_is_never_the_owner(service: Service, session: str) -> None:
     """Neither with a live session nor with a live code, however it got them."""
     code = launch_code(service)
-    seen = as_another_user(
-        lambda: [
-            service.call("GET", "/v1/clients", headers={"MeshMesh-Session": session}).status,
-            service.call("GET", "/v1/connections", headers={"MeshMesh-Session": session}).status,
-            exchange(service, code).status,
-        ]
-    )
 
-    assert seen == [401, 401, 403]
+    def ask() -> str:
+        headers = {"MeshMesh-Session": session}
+        reading = [service.call("GET", target, headers=headers).status for target in ("/v1/clients", "/v1/connections")]
+        return f"{reading} {exchange(service, code).status}"
+
+    assert as_other_user(ask) == "[401, 401] 403"
     assert exchange(service, code).status == 200
-
-
-def as_another_user(ask: Callable[[], list[int]]) -> list[int]:
-    """Statuses that a child of another uid gets."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become another user")
-    near, far = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.setuid(4242)
-        os.write(far, repr(ask()).encode())
-        os._exit(0)
-    os.close(far)
-    with os.fdopen(near) as pipe:
-        told = pipe.read()
-    os.waitpid(child, 0)
-    return [int(status) for status in told.strip("[]").split(",")]
 
 
 def test_the_broker_knows_no_owner(service: Service, session: str) -> None:

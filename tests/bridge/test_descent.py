@@ -1,11 +1,15 @@
 """A child of `exec` is that client on the owner's door too, whether it shows its token or not."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from support.service import Service
+import pytest
+
+from meshmesh_daemon.adapters import peers
+from support.service import Service, exchange
 
 ASK = """
 import json, os, socket, sys
@@ -60,6 +64,57 @@ def test_a_grandchild_in_another_session_is_the_client(service: Service) -> None
     """A new session or a shell between them does not make it the owner."""
     for wrapper in (("sh", "-c", '"$@"; true', "sh"), ("setsid", "--wait")):
         assert asked(service, *wrapper)["clients"] == 403
+
+
+# Each is given a command, and runs it as a process that has left its parents, or hides behind very many of them.
+LEAVING = {
+    "two forks": """
+import os, subprocess, sys
+reader, writer = os.pipe()
+middle = os.fork()
+if not middle:
+    os.setsid()
+    middle = os.getpid()
+    if not os.fork():
+        while os.getppid() == middle:
+            pass
+        subprocess.run(sys.argv[1:], check=True)
+    os._exit(0)
+os.close(writer)
+os.waitpid(middle, 0)
+os.read(reader, 1)
+""",
+    "a terminal of its own": "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]))",
+    "eighty parents": """
+import os, subprocess, sys
+for _ in range(80):
+    if os.fork():
+        os.wait()
+        os._exit(0)
+subprocess.run(sys.argv[1:], check=True)
+""",
+}
+
+
+@pytest.mark.skipif(not peers.CAN_TELL_UID, reason="only Linux has parents that adopt")
+@pytest.mark.parametrize("how", LEAVING)
+def test_who_leaves_its_parents_is_the_client(service: Service, how: str) -> None:
+    """Neither a daemon's double fork, nor a new terminal, nor a long line of parents makes a child of `exec` the owner."""
+    answers = asked(service, sys.executable, "-c", LEAVING[how])
+
+    assert (answers["clients"], answers["mint"]) == (403, 403)
+
+
+@pytest.mark.skipif(not peers.CAN_TELL_UID, reason="only Linux tells whose a process was")
+def test_a_connection_that_was_inherited_is_nobodys(service: Service) -> None:
+    """Whose the line is cannot be told once the process that opened it is gone: not even `GET /v1/me` is answered."""
+    opening = "import socket, sys; socket.socket(fileno=int(sys.argv[1])).connect(sys.argv[2])"
+    with socket.socket(socket.AF_UNIX) as line:
+        arguments = [sys.executable, "-c", opening, str(line.fileno()), str(service.socket_path)]
+        subprocess.run(arguments, pass_fds=[line.fileno()], timeout=60, check=True)
+        answer = exchange(line, b"GET /v1/me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+
+    assert (answer.status, answer.json()["code"]) == (403, "not_allowed")
 
 
 def test_the_client_ends_with_the_command(service: Service) -> None:

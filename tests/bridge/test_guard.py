@@ -1,6 +1,5 @@
 """Who may knock: the attack list of the loopback, as a table, against the running service."""
 
-import os
 import socket
 import sys
 from contextlib import ExitStack
@@ -9,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from meshmesh_bridge.arrivals import MAX_OTHER
+from meshmesh_daemon.core.pairing import make_token
 from support.service import Answer, Service, StartService, start
+from support.stranger import as_other_user
 
 OWNER_ONLY = [
     ("POST", "/v1/connections"),
@@ -139,6 +140,15 @@ def test_an_unknown_token_is_said(service: Service, token: str) -> None:
     assert service.call("GET", "/v1/me", token=token, owner=True).status == 401
 
 
+def test_a_mistyped_token_is_told_from_one_that_has_ended(service: Service) -> None:
+    """Who copied half of a token reads that, and not that somebody took it away."""
+    ended = make_token(bytes(32))
+    told = [service.call("GET", "/v1/me", token=token).json()["detail"] for token in (ended, ended[:-1])]
+
+    assert ["has ended" in detail for detail in told] == [True, False]
+    assert "cut short" in told[1]
+
+
 def test_both_families_are_served(service: Service) -> None:
     """Browsers resolve localhost either way: 127.0.0.1 and ::1 answer alike."""
     request = f"GET /healthz HTTP/1.1\r\nHost: localhost:{service.port}\r\nConnection: close\r\n\r\n".encode()
@@ -161,21 +171,13 @@ def test_every_answer_carries_the_headers(service: Service) -> None:
 def test_another_user_is_open(service: Service) -> None:
     """A pairing token in another user's hands is worth nothing: their socket is not the owner's."""
     token = service.pair({"connection": "demo", "mode": "build", "raw_token": True})
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:  # the kernel files a socket under the user who makes it, so no account is needed
-        os.setgid(4242)
-        os.setuid(4242)
+
+    def ask() -> str:
         status = service.call("GET", "/v1/connections/demo/token", token=token).status
         pairing = service.call("POST", "/v1/pair", {"client_name": "stranger"}).status
-        os.write(write, f"{status} {pairing}".encode())
-        os._exit(0)
-    os.close(write)
-    seen = os.read(read, 64).decode()
-    os.waitpid(child, 0)
-    os.close(read)
+        return f"{status} {pairing}"
 
-    assert seen == "401 403"
+    assert as_other_user(ask) == "401 403"
 
 
 def test_the_redirect_has_one_spelling(service: Service) -> None:

@@ -134,7 +134,7 @@ def test_what_the_document_forbids_is_refused(service: Service, route: Route, on
 
 @pytest.mark.parametrize(
     ("route", "one"),
-    [(route, one) for route in ROUTES for one in route.query],
+    [(route, one) for route in ROUTES for one in route.query if isinstance(one, Whole)],
     ids=lambda value: value.path if isinstance(value, Route) else value.name,
 )
 def test_a_query_is_held_to_its_range(service: Service, route: Route, one: Whole) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,23 @@ def test_the_mode_is_plan_but_on_the_demo(lending: FarEnd, cli: Cli, arguments: 
     """One grant, on one connection, for this process."""
     assert cli("exec", *arguments.split(), "--", "true").code == 0
     minted = next(one for one in lending.asked if one.target == "/v1/clients")
-    assert minted.json == {"name": "true", "pid": os.getpid(), "descendants": True, "grants": [grant]}
+    assert minted.json == {
+        "name": "true",
+        "pid": os.getpid(),
+        "descendants": True,
+        "grants": [grant],
+        "command_sha256": sha256(b"true").hexdigest(),
+    }
+
+
+def test_another_command_is_another_mark(lending: FarEnd, cli: Cli) -> None:
+    """The mark is of the whole command line: another argument, or the same letters cut elsewhere, is another."""
+    for command in (("true",), ("true", "a", "b"), ("true", "a b"), ("true", "a", "b")):
+        assert cli("exec", "acme", "--", *command).code == 0
+    marks = [one.json["command_sha256"] for one in lending.asked if one.target == "/v1/clients"]
+
+    assert marks[1] == marks[3]
+    assert len(set(marks)) == 3
 
 
 def test_the_token_itself_is_asked_for_as_the_client(lending: FarEnd, cli: Cli) -> None:
@@ -98,7 +115,7 @@ def test_its_own_usage_errors_are_125(lending: FarEnd, cli: Cli, arguments: str)
     """A mistake in the line itself cannot be taken for the command's exit code."""
     ran = cli("exec", *arguments.split())
 
-    assert (ran.code, ran.err.count("\n")) == (125, 1)
+    assert (ran.code, ran.err.count("\n")) == (125, 3)
     assert lending.asked == []
 
 
@@ -163,3 +180,4 @@ def test_env_prints_what_a_shell_can_read(lending: FarEnd, cli: Cli) -> None:
     assert ran.code == 0
     assert read.stdout == f"{LENT['SF_TARGET_ORG']}|demo|"
     assert minted.json["grants"] == [{"connection": "demo", "mode": "build", "raw_token": False, "expires_in": 900}]
+    assert "command_sha256" not in minted.json

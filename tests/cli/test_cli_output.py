@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meshmesh.cli.output import ago, table, until
+from meshmesh.cli.output import ago, columns, table, until, wrapped
 from meshmesh.cli.report import printable, three_lines
 from meshmesh.failures import Failure
 from meshmesh.wire import Exit
@@ -49,9 +49,39 @@ def test_a_table_fits_and_is_aligned(rows: list[tuple[str, str, str]], width: in
     lines = table(("ONE", "TWO", "THREE"), rows, width)
 
     assert len(lines) == len(rows) + 1
-    assert all(len(line) <= width for line in lines)
+    assert all(columns(line) <= width for line in lines)
     start = lines[0].index("TWO")
-    assert all(line[start - 2 : start].strip() == "" for line in lines)
+    assert all(up_to(line, start).endswith("  ") or columns(line) < start for line in lines)
+
+
+def up_to(line: str, column: int) -> str:
+    """The part of a line that stands before a column."""
+    return next((line[:end] for end in range(len(line)) if columns(line[:end]) == column), line)
+
+
+def test_wide_letters_take_two_columns() -> None:
+    """Japanese, and marks that combine, leave the next column where it is; what is cut ends in dots."""
+    rows = [("\u6771\u4eac\u55b6\u696d\u90e8\u9580", "a"), ("Jose\u0301", "b"), ("plain", "c")]
+
+    assert [
+        columns(line[: line.index(mark)]) for line, mark in zip(table(("N", "M"), rows, None)[1:], "abc", strict=True)
+    ] == [14] * 3
+    assert table(("N",), [rows[0][:1]], 9) == ["N", "\u6771\u4eac\u55b6..."]
+
+
+def test_what_folds_is_not_cut() -> None:
+    """The last column goes on below itself, and the lines still fit."""
+    lines = table(("A", "B"), [("x", "one two three four"), ("y", "")], 12, folds=True)
+
+    assert lines == ["A  B", "x  one two", "   three", "   four", "y"]
+
+
+def test_a_wrapped_text_keeps_its_words() -> None:
+    """A path or an option is never broken; without a width nothing is."""
+    text = "a key file, /a/path/that/is-rather-long/master.key; whoever"
+
+    assert wrapped(text, 10, 40) == ["a key file,", "/a/path/that/is-rather-long/master.key;", "whoever"]
+    assert wrapped(text, 10, None) == [text]
 
 
 def test_a_pipe_gets_everything() -> None:

@@ -155,3 +155,22 @@ def test_too_many_wrong_pins_must_wait(start_service: StartService, org: Peer) -
     assert ran.code == 75
     assert re.search(r"Next: Wait \d\d? s and run the command again\.", ran.err)
     assert json.loads(typing(service, *command, types=(PIN,)).err)["code"] == "rate_limited"
+
+
+def test_the_org_itself_opens_for_a_person_only(acme: Service, org: Peer) -> None:
+    """A link into the org takes what the token takes: the PIN; without the scope nobody is asked in vain."""
+    narrow = piped(acme, "open", "acme")
+    connect(acme, "acme-web", org.origin, scopes=["api", "refresh_token", "web"])
+    without = piped(acme, "open", "acme-web")
+    typed = typing(acme, "open", "acme-web", types=(PIN,))
+
+    assert (narrow.returncode, narrow.stdout) == (77, "")
+    assert f"--domain {org.origin} --scope api --scope refresh_token --scope web" in narrow.stderr
+    assert (without.returncode, without.stdout) == (77, "")
+    assert typed.code == 0
+    assert typed.out.startswith(f"{org.origin}/secur/frontdoor.jsp?otp=")
+    assert "otp=" not in acme.log
+    rows = acme.call("GET", "/v1/activity", owner=True).json()["activity"]
+    opened = next(row for row in rows if row["action"] == "org.opened")
+    assert (opened["actor"]["id"], opened["connection"]) == ("terminal", "acme-web")
+    assert "otp=" not in str(rows)

@@ -40,9 +40,9 @@ def test_requests_lists_both_kinds(far_end: FarEnd, cli: Cli) -> None:
         "CODE       SAYS IT IS  WANTS  SEEN  LEFT",
         "BGSG-ZRJW  new         -      /x    10 min",
         "",
-        "ID        PROGRAM  WANTS        FOR             LEFT",
-        "ask-0f1e  agent    read         count accounts  10 min",
-        "ask-0f1f  agent    build:token  count accounts  10 min",
+        "ID        PROGRAM  WANTS        LEFT    FOR",
+        "ask-0f1e  agent    read         10 min  count accounts",
+        "ask-0f1f  agent    build:token  10 min  count accounts",
     ]
 
 
@@ -70,7 +70,13 @@ def test_approve_takes_the_id_of_a_request(far_end: FarEnd, cli: Cli) -> None:
     ran = cli("approve", "ask-0f1e", "--grant", "acme:build:token")
 
     assert (ran.code, ran.err) == (0, "Approved: acme:build:token\n")
-    assert far_end.asked[0].json == {"connection": "acme", "mode": "build", "raw_token": True}
+    thirty_days = 30 * 24 * 3600
+    assert far_end.asked[0].json == {
+        "connection": "acme",
+        "mode": "build",
+        "raw_token": True,
+        "expires_in": thirty_days,
+    }
 
 
 @pytest.mark.parametrize(

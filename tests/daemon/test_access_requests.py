@@ -57,7 +57,7 @@ async def counter(floor: Floor) -> AsyncGenerator[Counter, None]:
         activity=floor.activity,
         clock=floor.clock,
     )
-    requests = AccessRequests(access=access, clock=floor.clock)
+    requests = AccessRequests(access=access, activity=floor.activity, clock=floor.clock)
     told: list[AccessRequest] = []
     requests.listen(told.append)
     yield Counter(floor, access, requests, told)
@@ -284,3 +284,35 @@ async def test_the_end_of_the_service_lets_go_who_waits(counter: Counter) -> Non
     counter.requests.close()
 
     assert (await waiting).status is Standing.PENDING
+
+
+async def test_asking_and_denial_are_told(counter: Counter) -> None:
+    """Who asked for what, in its own words, and that the owner said no."""
+    client = await counter.client()
+    counter.requests.deny(counter.requests.ask(client, LOOK).id)
+    rows = [row.entry for row in await counter.floor.activity.page(after=0, limit=100) if row.entry]
+
+    assert [(row.action, row.actor.id, row.detail) for row in rows[-2:]] == [
+        ("access.requested", client.id, "tool asks for a connection (read): count the accounts"),
+        ("access.denied", "owner", "tool was given no connection."),
+    ]
+
+
+async def test_a_key_makes_a_repeated_request_the_same(counter: Counter) -> None:
+    """Asked under it once more it is the same one, decided or not; another wish is refused, another client is apart."""
+    client, other = await counter.client(), await counter.client()
+    asked = counter.requests.ask(client, LOOK, "k-1")
+    again = counter.requests.ask(client, LOOK, "k-1")
+    apart = counter.requests.ask(other, LOOK, "k-1")
+    with pytest.raises(Problem) as problem:
+        counter.requests.ask(client, replace(LOOK, purpose="something else"), "k-1")
+    approved = await counter.requests.approve(asked.id, ACME_READ, GIVEN)
+
+    assert again == asked
+    assert apart.id != asked.id
+    assert (problem.value.status, [one.field for one in problem.value.errors]) == (422, ["Idempotency-Key"])
+    assert counter.requests.ask(client, LOOK, "k-1") == approved
+    assert counter.requests.ask(client, LOOK).id != asked.id
+    await counter.floor.clock.advance(LIFE_SECONDS)
+    counter.requests.ask(client, LOOK)
+    assert [one.client_id for one in counter.told].count(client.id) == 4

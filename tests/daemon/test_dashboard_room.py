@@ -1,10 +1,12 @@
 """Launch codes and sessions of the dashboard: once, for a minute; half an hour idle, twelve hours in all."""
 
+import asyncio
+
 import pytest
 
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.usecases.dashboard import MAX_CODES, MAX_SESSIONS, WRONG_A_MINUTE, Dashboard
-from support.clock import FakeClock
+from support.clock import FakeClock, settle
 
 MINUTE, HOUR = 60.0, 3600.0
 
@@ -140,3 +142,41 @@ def test_secrets_do_not_show(dashboard: Dashboard) -> None:
 
     assert launch.secret not in repr(launch)
     assert not [secret for secret in (launch.secret, begun.secret) if secret in repr(vars(dashboard))]
+
+
+async def waits(dashboard: Dashboard, session: str) -> asyncio.Task[None]:
+    """Somebody who waits for the end of a session."""
+    waiting = asyncio.create_task(dashboard.ended(session))
+    await settle()
+    return waiting
+
+
+async def test_who_waits_for_a_sessions_end_learns_it(dashboard: Dashboard, clock: FakeClock) -> None:
+    """Waiting is no use: half an hour after the last real one it is over, on either clock."""
+    session = dashboard.begin(dashboard.launch().secret).secret
+    waiting = await waits(dashboard, session)
+    await clock.advance(20 * MINUTE)
+    dashboard.admits(session)
+    await clock.advance(29 * MINUTE)
+    assert not waiting.done()
+    await clock.advance(MINUTE)
+    assert waiting.done()
+    asleep = dashboard.begin(dashboard.launch().secret).secret
+    waiting = await waits(dashboard, asleep)
+    clock.jump(31 * MINUTE)
+    await clock.advance(MINUTE)
+
+    assert waiting.done()
+    assert (await waits(dashboard, "nonsense")).done()
+
+
+async def test_all_sessions_end_at_once(dashboard: Dashboard) -> None:
+    """With the lock, say: no session, no code, and nobody waits any longer."""
+    code, session = dashboard.launch().secret, dashboard.begin(dashboard.launch().secret).secret
+    waiting = await waits(dashboard, session)
+    dashboard.end_all()
+    await settle()
+
+    assert waiting.done()
+    assert not dashboard.admits(session)
+    assert refused(dashboard, code) == 401

@@ -14,6 +14,7 @@ from meshmesh_daemon.usecases.access import Access, NewClient, WantedGrant
 from meshmesh_daemon.usecases.access_requests import AccessRequests, Wish
 from meshmesh_daemon.usecases.events import KEPT, MAX_READERS, Event, Events, Reading, Told
 from meshmesh_daemon.usecases.pairings import Asking, Pairings, Seen
+from meshmesh_daemon.usecases.refusals import Refusals
 from meshmesh_storage.records import Client, Connection, Mode, Reason, Status
 from support.floor import ACME, APP, FIRST, Floor
 from support.presence import GIVEN, presence
@@ -97,8 +98,9 @@ async def bench(floor: Floor) -> AsyncGenerator[Bench, None]:
         activity=floor.activity,
         clock=floor.clock,
     )
-    pairings = Pairings(access=access, activity=floor.activity, clock=floor.clock)
-    requests = AccessRequests(access=access, clock=floor.clock)
+    refusals = Refusals(vault=floor.vault, activity=floor.activity, clock=floor.clock)
+    pairings = Pairings(access=access, refusals=refusals, activity=floor.activity, clock=floor.clock)
+    requests = AccessRequests(access=access, activity=floor.activity, clock=floor.clock)
     events = Events(desks=floor.desks, access=access, pairings=pairings, requests=requests, clock=floor.clock)
     events.start()
     yield Bench(floor, access, pairings, requests, events)
@@ -129,21 +131,39 @@ async def test_the_owner_sees_everything_and_a_client_its_own(bench: Bench) -> N
     other = await bench.client(name="other")
     async with bench.read() as owners, bench.read(granted) as clients, bench.read(other) as others:
         bench.become(NEEDS_YOU)
-        bench.pairings.ask(Asking(name="new", kind="agent", wants=(), seen=Seen()))
+        begun = bench.pairings.ask(Asking(name="new", kind="agent", wants=(), seen=Seen()))
+        await bench.pairings.deny(begun.user_code)
         asked = bench.requests.ask(other, Wish(purpose="look", mode=Mode.READ, raw_token=False))
         bench.requests.deny(asked.id)
         bench.events.publish(Event(name=EventName.VAULT_LOCKED, for_all=True))
 
-        assert names(await taken(owners, 6)) == [
+        assert names(await taken(owners, 7)) == [
             "connection.updated",
             "connection.needs_you",
             "pairing.requested",
+            "pairing.decided",
             "access.requested",
             "access.decided",
             "vault.locked",
         ]
         assert names(await taken(clients, 3)) == ["connection.updated", "connection.needs_you", "vault.locked"]
         assert names(await taken(others, 3)) == ["access.requested", "access.decided", "vault.locked"]
+
+
+async def test_a_reading_ends_with_what_it_hangs_on(bench: Bench) -> None:
+    """The dashboard's session, say; another reading goes on."""
+    over = asyncio.Event()
+
+    async def ends() -> None:
+        await over.wait()
+
+    async with bench.events.read(None, after=None, drop=lambda: None, ends=ends) as hanging, bench.read() as other:
+        bench.become(OFFLINE)
+        assert names(await taken(hanging, 1)) == ["connection.updated"]
+        over.set()
+
+        assert await has_ended(hanging)
+        assert names(await taken(other, 1)) == ["connection.updated"]
 
 
 async def test_a_change_that_does_not_show_is_no_event(bench: Bench) -> None:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from meshmesh_daemon.adapters.notifications import Dismissed, Heard, Pressed
-from meshmesh_daemon.core.notices import ABANDONED_SECONDS, LOOK, RECONNECT, SNOOZE, SNOOZE_SECONDS, Notice
+from meshmesh_daemon.core.notices import ABANDONED_SECONDS, LOOK, RECONNECT, SNOOZE, SNOOZE_SECONDS
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.usecases.attempts import SignInView
 from meshmesh_daemon.usecases.desks import Desks
@@ -17,60 +16,12 @@ from meshmesh_storage.errors import VaultUnwritable
 from meshmesh_storage.records import Connection, Reason, Status
 from support.clock import START, FakeClock, settle
 from support.floor import ACME
+from support.screen import FakeBrowser, Screen
 
 SIGN_IN = "https://login.salesforce.com/services/oauth2/authorize?state=x"
 KEY = f"connection:{ACME.id}"
 ILL = replace(ACME, status=Status.NEEDS_YOU, reason=Reason.REFRESH_TOKEN_REVOKED, detail="It was revoked.")
 BLOCKED = replace(ACME, status=Status.BLOCKED, reason=Reason.IP_RESTRICTED, detail="The address is not allowed.")
-
-
-@dataclass
-class Screen:
-    """Notifications in memory; `told` is every show and withdrawal in order."""
-
-    has_buttons: bool = True
-    open: dict[str, Notice] = field(default_factory=dict[str, Notice])
-    told: list[str] = field(default_factory=list[str])
-    heard: Heard | None = None
-
-    def show(self, notice: Notice, heard: Heard) -> None:
-        """As `Notifications.show`."""
-        self.open[notice.key] = notice
-        self.told.append(notice.title)
-        self.heard = heard
-
-    def withdraw(self, key: str) -> None:
-        """As `Notifications.withdraw`."""
-        del self.open[key]
-        self.told.append(f"- {key}")
-
-    async def press(self, button: str, key: str = KEY, *, closes: bool = False) -> None:
-        """The person presses a button; some services close the bubble with it."""
-        assert self.heard is not None
-        self.heard(Pressed(key, button))
-        if closes:
-            await self.close(key)
-        await settle()
-
-    async def close(self, key: str = KEY) -> None:
-        """The person closes a bubble."""
-        assert self.heard is not None
-        del self.open[key]
-        self.heard(Dismissed(key))
-        await settle()
-
-
-@dataclass
-class FakeBrowser:
-    """Remembers what it was given."""
-
-    there: bool = True
-    opened: list[str] = field(default_factory=list[str])
-
-    async def open(self, address: str) -> bool:
-        """As `Browser.open`."""
-        self.opened.append(address)
-        return self.there
 
 
 @dataclass

@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 
 from meshmesh_daemon.adapters import peers, ports
-from meshmesh_daemon.adapters.ports import PortBusy, bind_loopback
+from meshmesh_daemon.adapters.ports import PortBusy, PortReserved, bind_loopback
 
 OTHER = 4242
 
@@ -72,14 +72,14 @@ def test_a_squatter_on_either_family_is_named(free_port: int, family: socket.Add
 def test_no_ipv6_is_said_and_not_fatal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without IPv6 gets one family, and a sentence about it."""
     monkeypatch.setattr(ports, "_NO_IPV6", {98, 22, 13, 99, 97})
-    real = ports._bind  # pyright: ignore[reportPrivateUsage]
+    real = ports._bound  # pyright: ignore[reportPrivateUsage]
 
     def bind(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             raise OSError(97, "Address family not supported by protocol")
         return real(family, address, port)
 
-    monkeypatch.setattr(ports, "_bind", bind)
+    monkeypatch.setattr(ports, "_bound", bind)
     listeners = bind_loopback(0)
     for sock in listeners.sockets:
         sock.close()
@@ -156,3 +156,71 @@ def test_another_users_holder_is_found(free_port: int) -> None:
         child.terminate()
 
     assert f"pid {child.pid}" in str(raised.value)
+
+
+def listeners_of(port: int) -> list[socket.socket]:
+    """Both listeners of an earlier run."""
+    return [
+        holding(family, address, port) for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+    ]
+
+
+@pytest.mark.parametrize("asked", ["any", "the same"])
+def test_kept_listeners_stand_in_for_new_ones(free_port: int, asked: str) -> None:
+    """Whoever waits in them is accepted by the next run; for any port, theirs is kept."""
+    kept = listeners_of(free_port)
+    with socket.create_connection(("127.0.0.1", free_port), 5) as early:
+        found = bind_loopback(free_port if asked == "the same" else 0, kept)
+        found.sockets[0].settimeout(5)
+        accepted, peer = found.sockets[0].accept()
+        accepted.close()
+        assert peer == early.getsockname()
+    for sock in found.sockets:
+        sock.close()
+
+    assert found.port == free_port
+    assert [sock.family for sock in found.sockets] == [socket.AF_INET, socket.AF_INET6]
+
+
+def test_a_family_that_was_not_kept_is_bound_anew(free_port: int) -> None:
+    """One kept listener is no reason to serve one family."""
+    first, second = listeners_of(free_port)
+    first.close()
+    found = bind_loopback(0, [second])
+    for sock in found.sockets:
+        sock.close()
+
+    assert (found.port, len(found.sockets)) == (free_port, 2)
+
+
+def test_what_listens_elsewhere_is_closed(free_port: int) -> None:
+    """Listeners of another port or address, and a second one of a family."""
+    elsewhere = holding(socket.AF_INET, "127.0.0.1", 0)
+    everywhere = holding(socket.AF_INET, "0.0.0.0", 0)  # noqa: S104 - as nobody should
+    ours = holding(socket.AF_INET, "127.0.0.1", free_port)
+    found = bind_loopback(free_port, [elsewhere, everywhere, ours, ours.dup()])
+    for sock in found.sockets:
+        sock.close()
+
+    assert (elsewhere.fileno(), everywhere.fileno()) == (-1, -1)
+    assert (found.port, len(found.sockets)) == (free_port, 2)
+
+
+def test_a_port_that_the_system_keeps_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody holds it, so nobody is blamed."""
+
+    def bound(_family: socket.AddressFamily, _address: str, _port: int) -> socket.socket:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(ports, "_bound", bound)
+    with pytest.raises(PortReserved, match="does not give port 80 to this user"):
+        bind_loopback(80)
+
+
+def test_a_discreet_look_does_not_speak(hidden_holder: tuple[int, list[bytes]]) -> None:
+    """A holder that waits for a redirect gets no request from us; its user is said all the same."""
+    port, answers = hidden_holder
+    answers.append(b"HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n" + b'{"version":"1","vault":"locked","pid":42}')
+
+    assert ports.holder_of("127.0.0.1", port) == "MeshMesh (pid 42)"
+    assert ports.holder_of("127.0.0.1", port, ask=False) == f"a program of user {os.getuid()}"

@@ -44,7 +44,7 @@ async def desk(floor: Floor) -> Desk:
     """The connections `acme` (production) and `demo`."""
     demo = replace(ACME, id="d1", name="demo", kind=Kind.DEMO, environment=Environment.DEMO)
     await floor.connections.put(demo, APP)
-    screen, pins = FakeScreen(), Pins(vault=floor.vault, clock=floor.clock)
+    screen, pins = FakeScreen(), Pins(vault=floor.vault, activity=floor.activity, clock=floor.clock)
     access = Access(
         desks=floor.desks,
         vault=floor.vault,
@@ -64,6 +64,25 @@ async def test_without_any_way_a_pin_is_asked_for(desk: Desk) -> None:
     assert problem.next_step is not None
     assert problem.next_step.command == "meshmesh pin"
     assert desk.access.all() == []
+
+
+@pytest.mark.parametrize(
+    ("pin", "buttons", "step"),
+    [
+        (True, False, "Type the approval PIN"),
+        (False, True, "Press Approve in the notification"),
+        (True, True, "Type the approval PIN, or press Approve in the notification"),
+    ],
+)
+async def test_the_step_names_only_ways_that_there_are(desk: Desk, pin: bool, buttons: bool, step: str) -> None:
+    """Nobody is sent to a notification that no service draws."""
+    desk.screen.has_buttons = buttons
+    if pin:
+        await desk.pins.put("4711", None)
+    problem = await desk.refused(Consent())
+
+    assert problem.next_step is not None
+    assert problem.next_step.label == step
 
 
 async def test_the_demo_org_asks_for_nobody(desk: Desk) -> None:
@@ -136,7 +155,7 @@ async def test_five_wrong_pins_and_the_right_one_must_wait(desk: Desk) -> None:
     for _ in range(5):
         await desk.refused(Consent(pin="wrong"))
     problem = await desk.refused(Consent(pin=PIN))
-    again = Pins(vault=desk.floor.vault, clock=desk.floor.clock)
+    again = Pins(vault=desk.floor.vault, activity=desk.floor.activity, clock=desk.floor.clock)
     await again.load()
 
     assert (problem.status, problem.code) == (429, "rate_limited")
@@ -198,3 +217,20 @@ async def test_a_revoked_terminal_is_asked_again(desk: Desk) -> None:
 
     with pytest.raises(Problem, match="person"):
         await terminal.allow(acme, mode=Mode.READ, raw_token=False, consent=Consent())
+
+
+async def test_the_pin_leaves_its_traces(desk: Desk) -> None:
+    """Set, changed and locked are told, each once and without the PIN."""
+    await desk.pins.put(PIN, None)
+    await desk.pins.put("new pin", PIN)
+    for _ in range(5):
+        await desk.refused(Consent(pin="wrong"))
+    rows = [row.entry for row in await desk.floor.activity.page(after=0, limit=100) if row.entry]
+    told = [row for row in rows if row.action.startswith("pin.")]
+
+    assert [(row.action, row.actor.id) for row in told] == [
+        ("pin.set", "owner"),
+        ("pin.changed", "owner"),
+        ("pin.locked", "service"),
+    ]
+    assert not [row for row in told if PIN in row.detail or "new pin" in row.detail]

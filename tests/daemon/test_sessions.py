@@ -336,3 +336,18 @@ async def test_a_clock_that_jumps_is_no_evidence(floor: Floor) -> None:
     await floor.token()
 
     assert floor.desk().view.status is Status.CONNECTED
+
+
+async def test_a_name_that_is_given_during_a_refresh_stays(floor: Floor) -> None:
+    """The refresh began under the old name; neither the vault nor the look-up goes back to it."""
+    floor.outside.gate = asyncio.Event()
+    floor.outside.token_answers = [tokens("00Dx!second", "refresh-2")]
+    asking = asyncio.create_task(floor.token(rejected="00Dx!first"))
+    await asyncio.sleep(0)
+    await floor.connections.rename(ACME.id, "renamed")
+    floor.outside.gate.set()
+
+    assert await asking == "00Dx!second"
+    assert floor.desks.named("acme") is None
+    assert floor.desk("renamed").stored.session == (await stored(floor)).session
+    assert (await stored(floor)).name == "renamed"

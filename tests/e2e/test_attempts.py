@@ -10,11 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from support.attempts import Attempt, House
+from support.attempts import Attempt, House, house_of
 from support.demo_org import ADA, RITA
 from support.peer import Client, Peer, peer, view
 from support.person import Page, Person
-from support.service import StartService, start
+from support.service import StartService
 
 
 @pytest.fixture(scope="module")
@@ -27,18 +27,15 @@ def org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
 @pytest.fixture(scope="module")
 def house(org: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """One service for all."""
-    service = start(tmp_path_factory.mktemp("home"), MESHMESH_EXTRA_LOGIN_ORIGINS=org.origin)
-    yield House(service=service, origin=org.origin)
-    service.stop()
+    with house_of(org.origin, tmp_path_factory.mktemp("home")) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
 def _only_the_demo(house: House) -> Iterator[None]:
     """Afterwards there is the demo connection and no other."""
     yield
-    for name in house.names():
-        if name != "demo":
-            house.call("DELETE", f"/v1/connections/{name}")
+    house.disconnect_all()
 
 
 def live_grants(org: Peer) -> int:

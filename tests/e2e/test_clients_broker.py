@@ -5,12 +5,12 @@ Both are driven by the same words, so that one test states one law for either.
 
 import json
 import os
-import socket
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -19,7 +19,8 @@ from requests.adapters import HTTPAdapter
 from simple_salesforce.api import Salesforce, SFType
 from simple_salesforce.exceptions import SalesforceError
 
-from support.service import Service, StartService, exchange
+from support.org_state import demo_state, writes
+from support.service import Service, StartService
 
 NODE_FOLDER = Path(__file__).parent.parent / "node"
 PAGES = {"Sforce-Query-Options": "batchSize=200"}
@@ -227,16 +228,6 @@ def real_token(service: Service, owner_token: str) -> str:
     return str(service.call("GET", "/v1/connections/demo/token", token=owner_token).json()["access_token"])
 
 
-def demo_state(service: Service) -> dict[str, Any]:
-    """What the demo org counted: writes, requests, token requests."""
-    origin = urlsplit(str(service.call("GET", "/v1/connections/demo", owner=True).json()["instance_url"]))
-    key = (service.home / "data" / "demo" / "lever.key").read_text().strip()
-    request = f"GET /demo/state HTTP/1.1\r\nHost: {origin.netloc}\r\nAuthorization: Lever {key}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", origin.port or 80)) as sock:
-        state: dict[str, Any] = exchange(sock, request.encode()).json()
-    return state
-
-
 def brokered(service: Service) -> int:
     """How many requests came under `/o/`, by the service's own log."""
     return service.log.count(" /o/{name}")
@@ -327,6 +318,41 @@ def test_every_write_is_refused_in_read(service: Service, owner_token: str, new_
 
     assert demo_state(service)["writes"] == before
     assert count(service, owner_token, "Name = 'No'") == 0
+
+
+def test_a_client_in_plan_mode_waits_for_the_owner(service: Service, owner_token: str, new_client: NewClient) -> None:
+    """Each write ends as the client's own exception with our sentence; approved, the same call is simply answered."""
+    client = new_client(service, "plan")
+    name = f"Planned by {type(client).__name__}"
+    record_id = client.ask("query", "SELECT Id FROM Account ORDER BY Name LIMIT 1")[0]["Id"]
+    before = writes(service)
+    refused = [
+        held(client, "create", "Account", {"Name": name}),
+        held(client, "update", "Account", record_id, {"Phone": "1"}),
+        held(client, "upsert", "Account", "External_Key__c", {"External_Key__c": "PLAN-1", "Name": name}),
+        held(client, "delete", "Account", record_id),
+        held(client, "create_many", "Account", [{"Name": name}, {"Name": name}]),
+    ]
+    (plan_id,) = {re.findall(r"/plans/([\w-]+)", one.message)[0] for one in refused}
+
+    assert writes(service) == before
+    assert client.ask("query", f"SELECT Id FROM Account WHERE Name = '{name}'") == []
+    items = service.call("GET", f"/v1/plans/{plan_id}", owner=True).json()["items"]
+    assert len(items) == len(refused)
+    body = {"items": [items[0]["id"], items[4]["id"]]}
+    assert service.call("POST", f"/v1/plans/{plan_id}/approve", body, owner=True).status == 200
+    assert service.eventually(lambda: writes(service) == before + 3)
+    assert str(client.ask("create", "Account", {"Name": name})).startswith("001")
+    assert len(client.ask("create_many", "Account", [{"Name": name}, {"Name": name}])) == 2
+    assert count(service, owner_token, f"Name = '{name}'") == 3
+
+
+def held(client: Client, verb: str, *arguments: object) -> Refused:
+    """The client's exception for a write that is held."""
+    with pytest.raises(Refused) as refused:
+        client.ask(verb, *arguments)
+    assert refused.value.code == "MESHMESH_APPROVAL_REQUIRED"
+    return refused.value
 
 
 def test_a_client_does_not_notice_an_expired_session(service: Service, owner_token: str, new_client: NewClient) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.demo_org import ADA, RITA
-from support.own_app import NUMBERS, SECRET, Setting, is_refusal, own, robot, side_by_side
+from support.own_app import SECRET, Setting, is_refusal, own, robot, side_by_side
 from support.peer import Client, Json, view
 from support.person import Person
 
@@ -24,12 +24,9 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
 
 @pytest.fixture
 def name(setting: Setting) -> Iterator[str]:
-    """A name that no other test has; what was connected is disconnected, or the org would count to five."""
-    mine = f"own-{next(NUMBERS)}"
-    yield mine
-    for one in setting.house.names():
-        if one.startswith(mine):
-            setting.house.call("DELETE", f"/v1/connections/{one}")
+    """A name that no other test has."""
+    with setting.fresh_name() as mine:
+        yield mine
 
 
 # --- The eight steps -------------------------------------------------------------------------------------------------

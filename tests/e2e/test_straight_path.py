@@ -56,14 +56,14 @@ def test_a_handle_works_as_an_access_token(service: Service) -> None:
 
 
 def test_read_and_plan_refuse_writes_and_build_passes_them(service: Service) -> None:
-    """A write in `read` or `plan` is 403 in Salesforce's shape and changes nothing; `build` lets it through."""
+    """A write in `read` is refused, in `plan` held, both a 403 that changes nothing; `build` lets it through."""
     target = "/o/demo/services/data/v66.0/sobjects/Account"
-    for mode in ("read", "plan"):
+    for mode, code in (("read", "MESHMESH_READ_ONLY"), ("plan", "MESHMESH_APPROVAL_REQUIRED")):
         refused = service.call(
             "POST", target, {"Name": f"From {mode}"}, token=service.pair({"connection": "demo", "mode": mode})
         )
         assert refused.status == 403
-        assert json.loads(refused.body)[0]["errorCode"] == "MESHMESH_READ_ONLY"
+        assert json.loads(refused.body)[0]["errorCode"] == code
     builder = service.pair(BUILD)
     made = service.call("POST", target, {"Name": "From build"}, token=builder)
     assert made.status == 201
@@ -193,7 +193,9 @@ def test_nothing_can_be_read_from_the_disk(start_service: StartService, tmp_path
     renamed = service.call("PATCH", "/v1/connections/demo", {"name": "a-very-secret-name"}, owner=True)
     assert renamed.status == 200
     token = service.pair({"connection": "a-very-secret-name", "mode": "build", "raw_token": True}, name="Nightly Tool")
-    given = service.call("GET", "/v1/connections/a-very-secret-name/token", token=token).json()
+    answer = service.call("GET", "/v1/connections/a-very-secret-name/token", token=token)
+    assert answer.status == 200, answer.body
+    given = answer.json()
     secrets = [
         given["access_token"],
         str(given["access_token"]).split("!")[1],

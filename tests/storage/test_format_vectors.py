@@ -7,6 +7,7 @@ import base64
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
@@ -15,6 +16,7 @@ import pytest
 
 from meshmesh_storage import apps, clients, connections, rotations, schema
 from meshmesh_storage.digest import Ledger, Value, row_mac
+from meshmesh_storage.errors import NameTaken
 from meshmesh_storage.keys import KeyFile
 from meshmesh_storage.records import Mode
 from meshmesh_storage.sealing import (
@@ -173,8 +175,9 @@ async def test_a_vault_of_format_1_opens(tmp_path: Path) -> None:
 
     vault = await Vault.open(tmp_path / "vault", KeyFile(key), now=NOW)
     async with vault.transaction() as tx:
-        acme = await connections.get_by_name(tx, "acme")
-        assert acme is not None
+        (acme,) = await connections.load_all(tx)
+        with pytest.raises(NameTaken):
+            await connections.insert(tx, replace(acme, id="another"))
         assert (acme.username, acme.refresh_token, acme.generation) == ("ada@acme.example", "5Aep861-refresh", 5)
         assert [app.client_secret for app in await apps.load_all(tx)] == ["app-secret"]
         assert [one.grants[0].mode for one in await clients.load_all(tx)] == [Mode.READ]

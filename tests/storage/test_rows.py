@@ -71,16 +71,14 @@ async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
 
 
 async def test_connections_come_back_as_they_went_in(vault: Vault) -> None:
-    """Every field, with and without a session, by id and by name."""
+    """Every field, with and without a session."""
     async with vault.transaction() as tx:
         await connections.insert(tx, ACME)
         await connections.insert(tx, BARE)
     async with vault.transaction() as tx:
         assert await connections.load_all(tx) == [ACME, BARE]
         assert await connections.get(tx, "c1") == ACME
-        assert await connections.get_by_name(tx, "bare") == BARE
         assert await connections.get(tx, "c3") is None
-        assert await connections.get_by_name(tx, "ACME") is None
 
 
 async def test_apps_come_back_and_are_found_by_client_id_and_flow(vault: Vault) -> None:
@@ -113,7 +111,7 @@ async def test_clients_come_back_with_their_grants(vault: Vault) -> None:
     )
     agent = Client(
         id="p1", name="agent", kind="cli", token_hash=bytes(range(32)), origin="chrome-extension://abc",
-        created_at=NOW, expires_at=NOW, last_used_at=NOW, grants=grants, process="4711 1700000000",
+        created_at=NOW, expires_at=NOW, last_used_at=NOW, grants=grants, process="4711 1700000000", command_sha256="ab" * 32,
     )  # fmt: skip
     bare = Client(id="p2", name="bare", kind="other", token_hash=b"", created_at=NOW, expires_at=None)
     async with vault.transaction() as tx:
@@ -182,22 +180,32 @@ async def test_a_new_connection_takes_nobodys_id(vault: Vault) -> None:
 
 async def test_a_name_is_taken_once(vault: Vault) -> None:
     """A taken name refuses insert and rename and leaves both rows alone; a freed name can be had again."""
-    renamed = replace(BARE, name="acme", generation=2)
+    renamed = replace(BARE, name="acme")
     async with vault.transaction() as tx:
         await connections.insert(tx, ACME)
         await connections.insert(tx, BARE)
         with pytest.raises(NameTaken):
             await connections.insert(tx, replace(BARE, id="c3", name="acme"))
         with pytest.raises(NameTaken):
-            await connections.update(tx, renamed, expected_generation=1)
+            await connections.rename(tx, BARE.id, "acme")
     await vault.verify()
     async with vault.transaction() as tx:
         assert await connections.load_all(tx) == [ACME, BARE]
         await connections.delete(tx, "c1")
-        await connections.update(tx, renamed, expected_generation=1)
-        assert await connections.get_by_name(tx, "acme") == renamed
-        assert await connections.get_by_name(tx, "bare") is None
+        await connections.rename(tx, BARE.id, "acme")
+        assert await connections.load_all(tx) == [renamed]
+        with pytest.raises(StaleGeneration):
+            await connections.rename(tx, "c1", "gone")
     await vault.verify()
+
+
+async def test_what_was_read_before_a_rename_does_not_undo_it(vault: Vault) -> None:
+    """Whoever renews a connection writes what it renewed, under the name that it has by then."""
+    async with vault.transaction() as tx:
+        await connections.insert(tx, ACME)
+        await connections.rename(tx, ACME.id, "another")
+        await connections.update(tx, replace(ACME, generation=2), expected_generation=1)
+        assert await connections.load_all(tx) == [replace(ACME, name="another", generation=2)]
 
 
 def test_no_record_shows_a_secret_in_its_repr() -> None:

@@ -4,8 +4,6 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,26 +12,11 @@ from meshmesh_storage import apps
 from meshmesh_storage.keys import KeyFile
 from meshmesh_storage.records import App
 from meshmesh_storage.vault import FILE_NAME, Vault
+from support.vaults import NOW, Open
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CHILD = Path(__file__).with_name("vault_child.py")
 ROUNDS = 30
 MORE_STEPS_THAN_A_FOUNDING_HAS = 60
-Open = Callable[[], Awaitable[Vault]]
-
-
-@pytest.fixture
-async def opened(tmp_path: Path) -> AsyncIterator[Open]:
-    """Opens the vault of the test's folder, or makes it; what is still open at the end is closed."""
-    vaults: list[Vault] = []
-
-    async def open_vault() -> Vault:
-        vaults.append(await Vault.open(tmp_path / "vault", KeyFile(tmp_path / "keys" / "vault.key"), now=NOW))
-        return vaults[-1]
-
-    yield open_vault
-    for vault in vaults:
-        await vault.close()
 
 
 def child(*arguments: object) -> subprocess.Popen[str]:

@@ -6,9 +6,8 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -27,25 +26,10 @@ from meshmesh_storage.errors import (
 from meshmesh_storage.keys import KeyFile
 from meshmesh_storage.records import App
 from meshmesh_storage.vault import FILE_NAME, Vault
+from support.vaults import NOW, Open
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SUFFIXES = ("", *database.SIDE_FILES)
-Open = Callable[[], Awaitable[Vault]]
 Scene = dict[str, tuple[bytes, int, int]]
-
-
-@pytest.fixture
-async def opened(tmp_path: Path) -> AsyncIterator[Open]:
-    """Opens the vault of the test's folder, or makes it; what is still open at the end is closed."""
-    vaults: list[Vault] = []
-
-    async def open_vault() -> Vault:
-        vaults.append(await Vault.open(tmp_path / "vault", KeyFile(tmp_path / "keys" / "vault.key"), now=NOW))
-        return vaults[-1]
-
-    yield open_vault
-    for vault in vaults:
-        await vault.close()
 
 
 async def furnished(opened: Open, home: Path, *, crashed: bool) -> None:

@@ -94,6 +94,7 @@ AGENT = Client(
     expires_at=None,
     grants=(Grant(connection_id=planted("granted"), mode=Mode.BUILD, raw_token=True),),
     process=planted("process"),
+    command_sha256=planted("command"),
 )
 
 

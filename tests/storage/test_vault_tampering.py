@@ -1,9 +1,8 @@
 """The laws against a hand in the file: whoever has no key can change nothing without being noticed."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,24 +14,9 @@ from meshmesh_storage.keys import KeyFile
 from meshmesh_storage.records import App, Client, Grant, Mode, RotationIntent
 from meshmesh_storage.schema import APPS, TABLES
 from meshmesh_storage.vault import FILE_NAME, Vault
+from support.vaults import NOW, Open
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-Open = Callable[[], Awaitable[Vault]]
 Rows = list[tuple[object, ...]]
-
-
-@pytest.fixture
-async def opened(tmp_path: Path) -> AsyncIterator[Open]:
-    """Opens the vault of the test's folder, or makes it; what is still open at the end is closed."""
-    vaults: list[Vault] = []
-
-    async def open_vault() -> Vault:
-        vaults.append(await Vault.open(tmp_path / "vault", KeyFile(tmp_path / "keys" / "vault.key"), now=NOW))
-        return vaults[-1]
-
-    yield open_vault
-    for vault in vaults:
-        await vault.close()
 
 
 def client(client_id: str, mode: Mode) -> Client:

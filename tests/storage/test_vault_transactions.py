@@ -2,37 +2,18 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from meshmesh_storage import apps, database
 from meshmesh_storage.errors import VaultUnwritable
-from meshmesh_storage.keys import KeyFile
 from meshmesh_storage.records import App
 from meshmesh_storage.schema import APPS
 from meshmesh_storage.transaction import Transaction
 from meshmesh_storage.vault import FILE_NAME, Vault
-
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-Open = Callable[[], Awaitable[Vault]]
-
-
-@pytest.fixture
-async def opened(tmp_path: Path) -> AsyncIterator[Open]:
-    """Opens the vault of the test's folder, or makes it; what is still open at the end is closed."""
-    vaults: list[Vault] = []
-
-    async def open_vault() -> Vault:
-        vaults.append(await Vault.open(tmp_path / "vault", KeyFile(tmp_path / "keys" / "vault.key"), now=NOW))
-        return vaults[-1]
-
-    yield open_vault
-    for vault in vaults:
-        await vault.close()
+from support.vaults import NOW, Open
 
 
 def app(app_id: str, client_id: str = "", secret: str = "") -> App:

@@ -1,11 +1,14 @@
 """Sign-ins as their owner and the browser see them: asked for, under way, ended."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from support.person import Page, Person
-from support.service import Answer, Service
+from support.service import Answer, Service, start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +35,25 @@ class House:
         """The connections that are there."""
         return [str(one["name"]) for one in self.call("GET", "/v1/connections").json()["connections"]]
 
+    def disconnect_all(self) -> None:
+        """Leave the demo connection and no other."""
+        for name in self.names():
+            if name != "demo":
+                self.call("DELETE", f"/v1/connections/{name}")
+
     def call(self, method: str, target: str, body: object = None) -> Answer:
         """One call of the owner's."""
         return self.service.call(method, target, body, owner=True)
+
+
+@contextmanager
+def house_of(origin: str, home: Path) -> Generator[House]:
+    """A service whose owner may sign in at a server, ended with the block."""
+    service = start(home, MESHMESH_EXTRA_LOGIN_ORIGINS=origin)
+    try:
+        yield House(service=service, origin=origin)
+    finally:
+        service.stop()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 
 from support.service import Service
 
@@ -23,6 +23,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 TIMEOUT = 15_000.0  # milliseconds; a page that hangs fails its own test and not the whole run
+expect.set_options(timeout=TIMEOUT)  # its usual five seconds are less than Argon2 takes on a busy machine
 
 
 @contextlib.contextmanager

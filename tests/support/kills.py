@@ -1,32 +1,38 @@
 """Killing `meshmeshd` in the middle of refreshes, and holding what it says afterwards against what the org knows.
 
+What else it is killed in is in `kills_in_deeds`. After every kill the databases must be whole: the vault opens, its
+digest is right, and every row of the activity follows from the one before.
+
 The org rotates refresh tokens and ends a grant whose old token is used again, so a lost token cannot hide: the next
 refresh shows it. `Campaign.round` kills once, starts the service again on the same home, and judges:
     - a client that got an access token can refresh afterwards: the refresh token that came with it is on disk;
-    - otherwise a refresh works, or the connection says `rotation_interrupted`, and then the org did end the grant;
-    - the vault opens.
+    - otherwise a refresh works, or the connection says `rotation_interrupted`, and then the org did end the grant.
 Anything else is a `Loss`: an error that names the round.
 """
 
 import http.client
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from support.faults import Line, Passage, lines
 from support.peer import MANAGED, Client, Family, Peer, connect, peer, reconnect, view
+from support.seeding import Seed
+from support.seeding import seed as fill
 from support.service import Service, start
 
 NAME = "acme"
 SETTLED_SECONDS = 10.0  # within which a lost rotation is mended or told, after a start
 MOMENT = 0.012  # seconds in which an answer is read and committed, with some room
 STRETCH = 0.25  # seconds of a loop of refreshes
+FULL = Seed(connections=60, clients=10, activity_rows=400)  # so that what goes through all of it takes a while
 CLOSED = (OSError, http.client.HTTPException)
 
 
@@ -60,6 +66,7 @@ class Campaign:
     org: Peer
     line: Line
     chance: random.Random
+    lasting: dict[str, float] = field(default_factory=dict[str, float])  # seconds, of what it is killed in
     client: Client = field(init=False)
 
     def round(self, phase: Phase, *, alone: bool = False) -> End:
@@ -74,12 +81,7 @@ class Campaign:
         """
         held, before = self.client.held(NAME), self._grant()
         received = self._kill(phase, held)
-        self.line.mend()
-        self.service = start(self.service.home, MESHMESH_EXTRA_LOGIN_ORIGINS=self.line.origin)
-        self.client = Client(service=self.service, token=self.client.token)
-        status = self.service.call("GET", "/status", owner=True).json()
-        if status["vault"] != "unlocked":
-            raise Loss(f"{phase}: the vault is {status['vault']}: {status['detail']}")
+        self.restart(phase)
         lost = self._grant().rotations - before.rotations - received
         if alone:
             self._wait_until_settled()
@@ -88,6 +90,26 @@ class Campaign:
         if end is End.TOLD:
             reconnect(self.service, NAME)
         return end
+
+    def restart(self, when: str) -> None:
+        """Start again where it was killed, on a line that works, and look whether everything on disk is whole.
+
+        Raises:
+            Loss: it is not.
+        """
+        self.line.mend()
+        self.service = start(self.service.home, MESHMESH_EXTRA_LOGIN_ORIGINS=self.line.origin)
+        self.client = Client(service=self.service, token=self.client.token)
+        status = self.service.call("GET", "/status", owner=True).json()
+        if status["vault"] != "unlocked":
+            raise Loss(f"{when}: the vault is {status['vault']}: {status['detail']}")
+        proof = self.service.cli("activity", "--verify")
+        if proof.returncode:
+            raise Loss(f"{when}: the activity is not whole: {proof.stdout}{proof.stderr}")
+        for file in ("vault.db", "activity.db"):
+            told = _checked(self.service.home / "data" / file)
+            if told != "ok":
+                raise Loss(f"{when}: {file}: {told}")
 
     def _grant(self) -> Family:
         return self.org.state().of(MANAGED)[-1]
@@ -175,6 +197,11 @@ class Campaign:
             raise Loss(f"{phase}: the loss is not told: {shown}")
 
 
+def _checked(file: Path) -> str:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as database:
+        return str(database.execute("PRAGMA integrity_check").fetchone()[0])
+
+
 @contextmanager
 def campaign(folder: Path, seed: int) -> Generator[Campaign]:
     """A service and an org to kill at, in a folder of their own."""
@@ -184,6 +211,7 @@ def campaign(folder: Path, seed: int) -> Generator[Campaign]:
     settings = home / "config" / "config.toml"
     settings.touch(0o600)
     settings.write_text("[demo]\nenabled = false\n")  # the org that matters here is another process
+    fill(home, FULL)
     with peer(folder / "org") as org, lines(org.origin, 1) as (line,):
         service = start(home, MESHMESH_EXTRA_LOGIN_ORIGINS=line.origin)
         made = Campaign(service=service, org=org, line=line, chance=random.Random(seed))  # noqa: S311 - when to kill is no secret

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from support.attempts import House
+from support.attempts import House, house_of
 from support.demo_org import ADA
 from support.peer import Json, Peer, peer, view
 from support.person import Person
-from support.service import Answer, start
+from support.service import Answer
 
 NUMBERS = count(1)
 SECRET = "a secret of the test"
@@ -40,6 +40,15 @@ class Setting:
         self.org.app(client_id, **guide | otherwise)
         return client_id
 
+    @contextmanager
+    def fresh_name(self) -> Generator[str]:
+        """A name that no other test has; what was connected is disconnected, or the org would count to five."""
+        mine = f"own-{next(NUMBERS)}"
+        yield mine
+        for one in self.house.names():
+            if one.startswith(mine):
+                self.house.call("DELETE", f"/v1/connections/{one}")
+
     def connect(self, name: str, app: Json, login: str = ADA, **asked: object) -> Json:
         """Connect with an app, as somebody, and look at what came of it."""
         ended = self.house.begin(name, app=app, **asked).end(Person(login))
@@ -50,12 +59,8 @@ class Setting:
 @contextmanager
 def side_by_side(org_folder: Path, home: Path) -> Generator[Setting]:
     """An org and a service that may sign in to it, ended with the block."""
-    with peer(org_folder) as org:
-        service = start(home, MESHMESH_EXTRA_LOGIN_ORIGINS=org.origin)
-        try:
-            yield Setting(house=House(service=service, origin=org.origin), org=org)
-        finally:
-            service.stop()
+    with peer(org_folder) as org, house_of(org.origin, home) as house:
+        yield Setting(house=house, org=org)
 
 
 def own(client_id: str, secret: str | None = SECRET, **more: object) -> Json:

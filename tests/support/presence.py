@@ -19,14 +19,21 @@ class FakeScreen:
     presses: str | None = None
     shown: list[Notice] = field(default_factory=list[Notice])
     withdrawn: list[str] = field(default_factory=list[str])
+    listening: list[tuple[Notice, Heard]] = field(default_factory=list[tuple[Notice, Heard]])
 
     def show(self, notice: Notice, heard: Heard) -> None:
         """As `Notifications.show`."""
         self.shown.append(notice)
+        self.listening.append((notice, heard))
         if self.presses == "close":
             heard(Dismissed(notice.key))
         elif self.presses is not None:
             heard(Pressed(notice.key, self.presses))
+
+    def answer(self, button: str) -> None:
+        """The person presses a button of the last notice, later than it was shown."""
+        notice, heard = self.listening[-1]
+        heard(Pressed(notice.key, button))
 
     def withdraw(self, key: str) -> None:
         """As `Notifications.withdraw`."""
@@ -36,7 +43,7 @@ class FakeScreen:
 def presence(floor: Floor, screen: FakeScreen | None = None, pins: Pins | None = None) -> Presence:
     """Asks for a person on a floor."""
     return Presence(
-        pins=pins or Pins(vault=floor.vault, clock=floor.clock),
+        pins=pins or Pins(vault=floor.vault, activity=floor.activity, clock=floor.clock),
         screen=screen or FakeScreen(),
         desks=floor.desks,
         clock=floor.clock,

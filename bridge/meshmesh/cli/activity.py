@@ -97,7 +97,7 @@ def _lines(terminal: Terminal, rows: list[Document]) -> list[str]:
         )
         for row in rows
     ]
-    return table(HEADINGS, cells, terminal_width(terminal.environ))
+    return table(HEADINGS, cells, terminal_width(terminal.environ), folds=True)
 
 
 def _when(row: Document) -> str:

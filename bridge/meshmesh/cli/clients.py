@@ -4,7 +4,8 @@ from datetime import datetime
 
 import click
 
-from meshmesh.cli.options import MODES, Duration, complete_connections, json_option
+from meshmesh.cli.completing import complete_clients, complete_connections
+from meshmesh.cli.options import MODES, Duration, json_option
 from meshmesh.cli.output import ago, moment, table, terminal_width, until
 from meshmesh.cli.pairing import approve, deny, pair
 from meshmesh.cli.presence import request
@@ -52,7 +53,7 @@ def _grants(one: Document) -> str:
 
 
 @click.command()
-@click.argument("client", metavar="CLIENT")
+@click.argument("client", metavar="CLIENT", shell_complete=complete_clients)
 @click.argument("connection", metavar="CONNECTION", shell_complete=complete_connections)
 @click.argument("mode", type=click.Choice(MODES))
 @click.option("--for", "seconds", type=Duration(), metavar="TIME", help="Only for so long, such as 30m or 8h.")
@@ -106,7 +107,7 @@ def _changed(before: dict[str, object], mode: str, seconds: int | None) -> dict[
 
 
 @click.command()
-@click.argument("client", metavar="CLIENT")
+@click.argument("client", metavar="CLIENT", shell_complete=complete_clients)
 @json_option
 @pass_terminal
 def revoke(terminal: Terminal, client: str, as_json: bool) -> None:
@@ -118,6 +119,76 @@ def revoke(terminal: Terminal, client: str, as_json: bool) -> None:
         terminal.show_json(answer)
     else:
         terminal.say(f"{found.text('name')} is out: its token is worth nothing any more.")
+
+
+@click.command()
+@json_option
+@pass_terminal
+def refusals(terminal: Terminal, as_json: bool) -> None:
+    """List the programs that are turned away without asking you."""
+    answer = terminal.service.request("GET", "/v1/refusals", attempt="list the refusals")
+    if as_json:
+        terminal.show_json(answer)
+        return
+    listed = answer.json.children("refusals")
+    if not listed:
+        terminal.show("No program is turned away. To do so: meshmesh deny CODE --always")
+        return
+    rows = [
+        (
+            one.text("id"),
+            one.text("client_name"),
+            one.optional_text("origin") or one.optional_text("exe") or "not known",
+            ago(one.optional_text("created_at"), terminal.now()),
+        )
+        for one in listed
+    ]
+    for line in table(("ID", "SAYS IT IS", "SEEN", "SINCE"), rows, terminal_width(terminal.environ)):
+        terminal.show(line)
+
+
+@click.command("allow-again")
+@click.argument("refusal", metavar="PROGRAM")
+@json_option
+@pass_terminal
+def allow_again(terminal: Terminal, refusal: str, as_json: bool) -> None:
+    """Let PROGRAM, a name or the id of a refusal, ask to be paired again."""
+    attempt = f"let {refusal!r} ask again"
+    listed = terminal.service.request("GET", "/v1/refusals", attempt=attempt).json.children("refusals")
+    found = _chosen(
+        [(one.text("id"), one.text("client_name")) for one in listed], refusal, attempt, "meshmesh client refusals"
+    )
+    answer = terminal.service.request("DELETE", f"/v1/refusals/{segment(found)}", attempt=attempt)
+    if as_json:
+        terminal.show_json(answer)
+    else:
+        terminal.say("It may ask again. Nothing was given to it.")
+
+
+@click.command("new-token")
+@json_option
+@pass_terminal
+def new_token(terminal: Terminal, as_json: bool) -> None:
+    """Replace the pairing token in MESHMESH_TOKEN: print the next one, on one line.
+
+    The present one is good until the next one is first used. Where the answer was lost, run it again.
+    """
+    answer = terminal.service.request("POST", "/v1/me/token", {}, attempt="get a new pairing token")
+    if as_json:
+        terminal.show_json(answer)
+    else:
+        terminal.show(answer.json.text("access_token"))
+
+
+def _chosen(listed: list[tuple[str, str]], wanted: str, attempt: str, command: str) -> str:
+    """The id of what is meant by an id, or by a name that stands once."""
+    found = [one for one, _ in listed if one == wanted] or [one for one, name in listed if name == wanted]
+    if len(found) == 1:
+        return found[0]
+    what = f"Could not {attempt}."
+    if found:
+        raise Failure(what, f"{len(found)} have this name: {', '.join(found)}.", "Give the id.", Exit.USAGE)
+    raise Failure(what, f"None is called {wanted!r}.", command, Exit.NOT_FOUND)
 
 
 def _find(terminal: Terminal, client: str, attempt: str) -> Document:
@@ -138,3 +209,6 @@ client.add_command(approve)
 client.add_command(deny)
 client.add_command(revoke)
 client.add_command(clients, "list")
+client.add_command(refusals)
+client.add_command(allow_again)
+client.add_command(new_token)

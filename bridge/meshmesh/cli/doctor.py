@@ -10,9 +10,10 @@ from typing import cast
 import click
 
 from meshmesh.cli import installation, surroundings
+from meshmesh.cli.completing import complete_connections
 from meshmesh.cli.installation import Check, Level
-from meshmesh.cli.options import complete_connections, json_option
-from meshmesh.cli.output import status_word
+from meshmesh.cli.options import json_option
+from meshmesh.cli.output import status_word, terminal_width, wrapped
 from meshmesh.cli.terminal import Terminal
 from meshmesh.documents import Document
 from meshmesh.failures import UnexpectedAnswer
@@ -34,11 +35,15 @@ VERDICTS: dict[str, tuple[str, Exit]] = {
     "network": ("Salesforce cannot be reached from here", Exit.TRY_AGAIN),
 }
 _RULE = "-" * 76
+_POINT = "  - "
+_INDENT = 23  # of what is found: a mark and a name stand in front of it
 
 
 @click.command()
 @click.argument("name", required=False, shell_complete=complete_connections)
-@click.option("-o", "--target-org", "target", metavar="NAME", help="The same as NAME.")
+@click.option(
+    "-o", "--target-org", "target", metavar="NAME", help="The same as NAME.", shell_complete=complete_connections
+)
 @click.option("--error", "error", metavar="TEXT", help="What failed: the error code or message that a tool printed.")
 @click.option("--fix", is_flag=True, help="Mend what is safe: modes of our own files, what a dead service left.")
 @click.option("--names", is_flag=True, help="Name the connections too.")
@@ -89,17 +94,20 @@ def _connection(terminal: Terminal, name: str, error: str | None, *, as_json: bo
     if as_json:
         terminal.show_json(answer)
         return code
-    for line in _told(name, words, found):
+    for line in _told(name, words, found, terminal_width(terminal.environ)):
         terminal.show(line)
     return code
 
 
-def _told(name: str, words: str, found: Document) -> Iterator[str]:
+def _told(name: str, words: str, found: Document, width: int | None) -> Iterator[str]:
     yield f"{name}: {words}"
     yield ""
     evidence = found.values.get("evidence")
     lines = cast("list[object]", evidence) if isinstance(evidence, list) else []
-    yield from (f"  - {line}" for line in lines)
+    for line in lines:
+        first, *more = wrapped(str(line), len(_POINT), width)
+        yield _POINT + first
+        yield from (" " * len(_POINT) + part for part in more)
     message = found.optional_text("message_for_admin")
     if message:
         yield from ("", "Message for your admin, to copy:", _RULE, *message.splitlines(), _RULE)
@@ -123,7 +131,7 @@ def _installation(terminal: Terminal, paths: Paths, fixed: list[str], *, names: 
         _show_json(found, fixed, listed)
     else:
         for line in _report(terminal, found, fixed, listed):
-            terminal.show(_tilde(line))
+            terminal.show(line)
     return Exit.SETTINGS if ill else Exit.OK
 
 
@@ -135,16 +143,25 @@ def _report(terminal: Terminal, found: list[Check], fixed: list[str], names: lis
     system = f"{platform.system()} {platform.release()}"
     yield f"MeshMesh {version('meshmesh')}  {system}  {terminal.now():%Y-%m-%d %H:%MZ}  (safe to share)"
     yield ""
+    width = terminal_width(terminal.environ)
     for line in fixed:
-        yield f" fixed  {line}"
+        yield f" fixed  {_tilde(line)}"
     for check in found:
         mark = "FAIL" if check.level is Level.FAIL else check.level.value
-        yield f" {mark:<5}  {check.name:<14} {check.detail}"
+        yield from _item(mark, check.name, check.detail, width)
         if check.step:
-            yield f"        {'':<14} -> {check.step}"
-    yield from (f"        {'':<14} {line}" for line in names)
+            yield from _item("", "", f"-> {check.step}", width)
+    for line in names:
+        yield from _item("", "", line, width)
     yield ""
     yield _summary(found)
+
+
+def _item(mark: str, name: str, text: str, width: int | None) -> Iterator[str]:
+    """One line of the report, and further ones below it where it is long."""
+    first, *others = wrapped(_tilde(text), _INDENT, width)
+    yield f" {mark:<5}  {name:<14} {first}"
+    yield from (" " * _INDENT + line for line in others)
 
 
 def _summary(found: list[Check]) -> str:

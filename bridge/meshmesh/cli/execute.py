@@ -9,11 +9,13 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import PurePath
 
 import click
 
 from meshmesh import wire
+from meshmesh.cli.adopting import adopting
 from meshmesh.cli.lending import LentClient, child_environment, lent, mint, real_token
 from meshmesh.cli.options import MODES, connection_argument
 from meshmesh.cli.report import three_lines
@@ -61,6 +63,7 @@ def execute(context: click.Context, name: str, mode: str | None, with_token: boo
             pid=os.getpid(),
             mode=mode,
             raw_token=with_token,
+            command_sha256=sha256(b"\0".join(map(os.fsencode, command))).hexdigest(),
         )
         code = _run_lent(terminal, client, command, with_token=with_token)
     except Failure as failure:
@@ -72,18 +75,20 @@ def execute(context: click.Context, name: str, mode: str | None, with_token: boo
 def _run_lent(terminal: Terminal, client: LentClient, command: Sequence[str], *, with_token: bool) -> int:
     try:
         variables = lent(client) | (real_token(client, terminal.service) if with_token else {})
-        return run_child(command, child_environment(terminal.environ, variables))
+        with adopting():
+            return run_child(command, child_environment(terminal.environ, variables))
     finally:
         with suppress(Failure):  # it ends with this process in any case
             terminal.service.request("DELETE", f"/v1/clients/{segment(client.id)}", attempt="end the handle")
 
 
-def run_child(command: Sequence[str], environ: Mapping[str, str]) -> int:
+def run_child(command: Sequence[str], environ: Mapping[str, str], *, who: str = "meshmesh exec") -> int:
     """Run a command to its end, passing signals on to it.
 
     Args:
         command: the program and its arguments.
         environ: its environment.
+        who: says it where the command cannot be run.
 
     Returns:
         Its exit code; 128 + N where signal N ended it; 127 where there is no such command, 126 where it is none.
@@ -96,10 +101,10 @@ def run_child(command: Sequence[str], environ: Mapping[str, str]) -> int:
         )
         return _await(child, waited)
     except FileNotFoundError:
-        print(f"meshmesh exec: {command[0]}: command not found", file=sys.stderr)
+        print(f"{who}: {command[0]}: command not found", file=sys.stderr)
         return wire.EXIT_NO_COMMAND
     except PermissionError:
-        print(f"meshmesh exec: {command[0]}: not executable", file=sys.stderr)
+        print(f"{who}: {command[0]}: not executable", file=sys.stderr)
         return wire.EXIT_NOT_EXECUTABLE
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -108,9 +113,17 @@ def run_child(command: Sequence[str], environ: Mapping[str, str]) -> int:
 def _await(child: int, waited: frozenset[signal.Signals]) -> int:
     while True:
         arrived = signal.sigtimedwait(waited, _LOOK_AGAIN_SECONDS)
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
+        status = _reap(child)
+        if status is not None:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
         if arrived and arrived.si_signo != signal.SIGCHLD and arrived.si_code != _FROM_A_KEY:
             os.kill(child, arrived.si_signo)
+
+
+def _reap(child: int) -> int | None:
+    """The child's status, once it has ended; what it left behind ends here too."""
+    ended, status = -1, 0
+    while ended not in {0, child}:
+        ended, status = os.waitpid(-1, os.WNOHANG)
+    return status if ended else None

@@ -23,6 +23,11 @@ from meshmesh.transport import Transport, UnixDoor
 LOCK_NAME = "meshmesh.lock"
 KEY_NAME = "master.key"
 VAULT_NAME = "vault.db"
+_SOURCES = {
+    "keyring": "in the keyring of your desktop",
+    "credential": "a systemd credential of the service",
+    "passphrase": "a passphrase, which is kept nowhere",
+}
 _FOLDER_MODE, _FILE_MODE, _OTHERS = 0o700, 0o600, 0o077
 
 
@@ -56,7 +61,7 @@ def checks(paths: Paths, status: Document | None) -> list[Check]:
         *_open_to_others(paths),
         _service(paths, status),
         _vault(paths, status),
-        _key(paths),
+        _key(paths, status),
         *([_counts(status)] if status else []),
     ]
 
@@ -233,13 +238,18 @@ def _vault(paths: Paths, status: Document | None) -> Check:
     if state == "trouble":
         step = status.child("next")
         return Check(Level.FAIL, "vault", status.optional_text("detail"), step.optional_text("label") if step else "")
-    return Check(Level.OK if state == "unlocked" else Level.WARN, "vault", state)
+    if state == "locked":
+        return Check(Level.WARN, "vault", status.optional_text("detail") or state, "meshmesh unlock")
+    return Check(Level.OK, "vault", state)
 
 
-def _key(paths: Paths) -> Check:
+def _key(paths: Paths, status: Document | None) -> Check:
+    source = status.optional_text("key") if status is not None and "key" in status.values else None
     key = paths.config / KEY_NAME
-    if key.is_file():
+    if source == "file" or (source is None and key.is_file()):
         return Check(Level.OK, "key", f"a key file, {key}; whoever can read it can open the vault")
+    if source is not None:
+        return Check(Level.OK, "key", _SOURCES.get(source, source))
     if (paths.data / VAULT_NAME).is_file():
         return Check(Level.OK, "key", "no key file: it comes from a keyring, a passphrase or the system")
     return Check(Level.OK, "key", "none yet; the service makes one when it makes the vault")

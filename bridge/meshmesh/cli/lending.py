@@ -39,6 +39,7 @@ def mint(
     raw_token: bool = False,
     expires_in: int | None = None,
     descendants: bool = True,
+    command_sha256: str | None = None,
 ) -> LentClient:
     """A client with a grant on one connection, which ends with a process; a person may be asked first.
 
@@ -51,6 +52,7 @@ def mint(
         raw_token: whether it may hold the real token (mode build).
         expires_in: seconds after which the grant ends, or None.
         descendants: whether whatever the process starts is this client, with or without its token.
+        command_sha256: of the command line, whose next run goes on with what this one leaves; None where none does.
     """
     attempt = f"lend {name!r}"
     connection = terminal.service.request("GET", f"/v1/connections/{segment(name)}", attempt=attempt).json
@@ -58,7 +60,9 @@ def mint(
     grant: dict[str, object] = {"connection": connection.text("name"), "mode": mode or usual, "raw_token": raw_token}
     if expires_in is not None:
         grant["expires_in"] = expires_in
-    body = {"name": program, "grants": [grant], "pid": pid, "descendants": descendants}
+    body: dict[str, object] = {"name": program, "grants": [grant], "pid": pid, "descendants": descendants}
+    if command_sha256 is not None:
+        body["command_sha256"] = command_sha256
     given = request(terminal, "POST", "/v1/clients", body, attempt=attempt).json
     return LentClient(id=given.text("id"), token=given.text("access_token"), connection=connection)
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from meshmesh import wire
+from meshmesh.cli.completing import complete_connections
 from meshmesh.cli.terminal import Terminal
-from meshmesh.failures import Failure
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -76,16 +75,6 @@ def json_option(command: Command) -> Command:
         return value
 
     return click.option("--json", "as_json", is_flag=True, callback=note, is_eager=True, help="Print JSON.")(command)
-
-
-def complete_connections(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of connections, asked of the service here; nothing where none runs."""
-    terminal = context.find_object(Terminal)
-    try:
-        listed = terminal.service.request("GET", "/v1/connections").json.children("connections") if terminal else []
-        return [CompletionItem(one.text("name")) for one in listed if one.text("name").startswith(incomplete)]
-    except Failure:
-        return []
 
 
 def connection_argument(command: Command) -> Command:

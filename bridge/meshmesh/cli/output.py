@@ -1,38 +1,94 @@
-"""Plain text for a terminal: tables, times, words. Values in, lines out."""
+"""Plain text for a terminal: tables, times, words. Values in, lines out.
+
+There is no colour: what a colour would say is a word already, so that pipes, screen readers and `NO_COLOR` get the same.
+"""
 
 import shutil
 import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from meshmesh.cli.report import printable
 
 _GAP = "  "
+_CUT = "..."
 _LEAST = 8
 _LEAST_OF_LAST = 16  # an id of ours
 _DAYS_IN_WORDS = 30
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], width: int | None, *, folds: bool = False
+) -> list[str]:
     """Aligned columns with a line of headings.
 
     Args:
         headings: one a column.
         rows: the cells, as many as headings.
         width: the most characters a line may have, or None; the last column gives way, then the widest ones.
+        folds: whether the last column goes on in further lines, where it would be cut.
     """
     lines = [tuple(headings), *(tuple(printable(cell) for cell in row) for row in rows)]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(headings))]
+    widths = [max(columns(line[index]) for line in lines) for index in range(len(headings))]
     while width and sum(widths) + len(_GAP) * (len(widths) - 1) > width and max(widths) > _LEAST:
         widths[-1 if widths[-1] > _LEAST_OF_LAST else widths.index(max(widths))] -= 1
+    if not folds:
+        return [_row(line, widths) for line in lines]
     return [
-        _GAP.join(_cut(cell, size).ljust(size) for cell, size in zip(line, widths, strict=True)).rstrip()
+        _row((*(line[:-1] if not number else [""] * (len(widths) - 1)), part), widths)
         for line in lines
+        for number, part in enumerate(_folded(line[-1], widths[-1]))
     ]
 
 
-def _cut(cell: str, size: int) -> str:
-    return cell if len(cell) <= size else cell[: size - 3] + "..."
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return _GAP.join(_fitted(cell, size) for cell, size in zip(cells, widths, strict=True)).rstrip()
+
+
+def _folded(cell: str, size: int) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(cell, size, break_on_hyphens=False) or [""]
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes (Unicode's East Asian Width; a combining mark takes none)."""
+    return len(text) if text.isascii() else sum(_columns(letter) for letter in text)
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.combining(letter):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in {"W", "F"} else 1
+
+
+def _fitted(cell: str, size: int) -> str:
+    """A cell as wide as its column: filled up, or cut, which three dots say."""
+    if columns(cell) > size:
+        kept = ""
+        for letter in cell:
+            if columns(kept + letter) > size - len(_CUT):
+                break
+            kept += letter
+        cell = kept + _CUT
+    return cell + " " * (size - columns(cell))
+
+
+def wrapped(text: str, indent: int, width: int | None) -> list[str]:
+    """A text in lines that fit behind an indentation; words stay whole, so that a command or a path can be copied.
+
+    Args:
+        text: one sentence or more.
+        indent: columns that are taken in front of each line.
+        width: the most columns of a line, or None for no limit.
+    """
+    if width is None:
+        return [text]
+    import textwrap
+
+    room = max(width - indent, _LEAST)
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def terminal_width(environ: Mapping[str, str]) -> int | None:

@@ -5,7 +5,8 @@ import time
 
 import click
 
-from meshmesh.cli.options import GrantAsked, GrantType, json_option
+from meshmesh.cli.completing import complete_codes
+from meshmesh.cli.options import Duration, GrantAsked, GrantType, json_option
 from meshmesh.cli.output import table, terminal_width, until
 from meshmesh.cli.presence import request
 from meshmesh.cli.terminal import Terminal, pass_terminal, unanswered
@@ -70,7 +71,7 @@ def await_pairing(asking: Transport, asked: Document) -> Answer:
 
 
 @click.command()
-@click.argument("code")
+@click.argument("code", shell_complete=complete_codes)
 @click.option(
     "--grant",
     "grants",
@@ -79,19 +80,23 @@ def await_pairing(asking: Transport, asked: Document) -> Answer:
     metavar="NAME:MODE[:token]",
     help="What it may do; may be given several times. MODE is read, plan or build.",
 )
+@click.option(
+    "--for", "seconds", type=Duration(), default="30d", show_default=True, metavar="TIME", help="For so long."
+)
 @json_option
 @pass_terminal
-def approve(terminal: Terminal, code: str, grants: tuple[GrantAsked, ...], as_json: bool) -> None:
+def approve(terminal: Terminal, code: str, *, grants: tuple[GrantAsked, ...], seconds: int, as_json: bool) -> None:
     """Let in the program that shows CODE.
 
     Without --grant it gets what it asks for, after a question. CODE may also be the id of a paired program's request for
     a connection: one --grant then says which.
     """
     if code.startswith(_ACCESS_REQUEST):
-        wanted = [_only(grants).body]
+        wanted = [_only(grants).body | {"expires_in": seconds}]
         body = wanted[0]
     else:
-        wanted = [grant.body for grant in grants] or _agreed(terminal, code)
+        asked = [grant.body for grant in grants] or _agreed(terminal, code)
+        wanted = [grant | {"expires_in": seconds} for grant in asked]
         body = {"grants": wanted}
     answer = request(terminal, "POST", _decision(code, "approve"), body, attempt=f"approve {code}")
     if as_json:
@@ -140,14 +145,22 @@ def _spelled(grant: dict[str, object]) -> str:
 
 
 @click.command()
-@click.argument("code")
+@click.argument("code", shell_complete=complete_codes)
+@click.option(
+    "--always", is_flag=True, help="Do not ask about this program again; meshmesh client allow-again undoes it."
+)
 @json_option
 @pass_terminal
-def deny(terminal: Terminal, code: str, as_json: bool) -> None:
+def deny(terminal: Terminal, code: str, always: bool, as_json: bool) -> None:
     """Turn away the program that shows CODE, or the request for a connection that has it as its id."""
-    answer = terminal.service.request("POST", _decision(code, "deny"), {}, attempt=f"deny {code}")
+    if always and code.startswith(_ACCESS_REQUEST):
+        raise click.UsageError("--always is for programs that ask to be paired; end a paired one with meshmesh revoke.")
+    body = {"always": True} if always else {}
+    answer = terminal.service.request("POST", _decision(code, "deny"), body, attempt=f"deny {code}")
     if as_json:
         terminal.show_json(answer)
+    elif always:
+        terminal.say("Denied, and it will not be asked about again. Undo: meshmesh client refusals")
     else:
         terminal.say("Denied. It gets nothing.")
 
@@ -193,12 +206,16 @@ def _access(terminal: Terminal, pending: list[Document]) -> list[str]:
             one.text("id"),
             one.text("client"),
             one.text("mode") + (":token" if one.flag("raw_token") else ""),
-            one.text("purpose"),
             until(one.optional_text("expires_at"), terminal.now()),
+            one.text("purpose"),
         )
         for one in pending
     ]
-    return table(("ID", "PROGRAM", "WANTS", "FOR", "LEFT"), rows, terminal_width(terminal.environ)) if rows else []
+    return (
+        table(("ID", "PROGRAM", "WANTS", "LEFT", "FOR"), rows, terminal_width(terminal.environ), folds=True)
+        if rows
+        else []
+    )
 
 
 def _wanted(one: Document) -> str:

@@ -10,7 +10,7 @@ from typing import Protocol, cast
 from meshmesh.cli.terminal import Terminal
 from meshmesh.failures import ProblemError
 from meshmesh.problems import problem_from
-from meshmesh.transport import Answer
+from meshmesh.transport import TIMEOUT_SECONDS, Answer
 from meshmesh.wire import Code
 
 WAIT_SECONDS = 55  # the longest that the service waits
@@ -102,9 +102,10 @@ def call(
     *,
     attempt: str,
     wait: int = 0,
+    patience: float = TIMEOUT_SECONDS,
 ) -> Answer:
     """One call as `Transport.request`; after too many wrong PINs the refusal says how long to wait."""
-    answer = terminal.service.exchange(method, target, body, wait=wait)
+    answer = terminal.service.exchange(method, target, body, wait=wait, patience=patience)
     if answer.status < 400:  # noqa: PLR2004 - 4xx and 5xx
         return answer
     problem = problem_from(answer.status, answer.body, attempt)

@@ -27,7 +27,7 @@ SECTIONS: dict[str, _Table] = {
     "Start here": {
         "quickstart": ("quickstart", "quickstart", "Try everything on the demo org, in ten seconds."),
         "status": ("status", "status", "Show the service and every connection."),
-        "open": ("open", "dashboard", "Open the dashboard in a browser."),
+        "open": ("open", "open_", "Open the dashboard, or an org itself, in a browser."),
     },
     "Connections": {
         "connect": ("connect", "connect", "Connect a Salesforce org."),
@@ -36,25 +36,37 @@ SECTIONS: dict[str, _Table] = {
         "disconnect": ("connections", "disconnect", "Revoke a connection at Salesforce and forget it."),
         "test": ("connections", "test", "Make one call to the org."),
         "token": ("tokens", "token", "Print a connection's access token."),
-        "env": ("tokens", "env", "Print variables for a shell, with a handle in place of the token."),
+        "env": ("tokens", "env", "Lend a connection to a shell, by variables."),
         "exec": ("execute", "execute", "Run a command with a connection lent to it."),
     },
     "Programs": {
         "pair": ("pairing", "pair", "Pair a program, as it would itself; prints its token once."),
-        "requests": ("pairing", "requests", "List the programs that ask to be paired."),
+        "requests": ("pairing", "requests", "List who asks: to be paired, or for a connection."),
         "approve": ("pairing", "approve", "Let a program in, with grants."),
         "deny": ("pairing", "deny", "Turn a program away."),
         "pin": ("pin", "pin", "Set or change the PIN that approves; typed on the terminal only."),
-        "client": ("clients", "client", "Everything about paired programs: pair, approve, deny, revoke, list."),
+        "client": ("clients", "client", "All about paired programs: pair, approve, deny, revoke, list."),
         "clients": ("clients", "clients", "List the paired programs."),
         "mode": ("clients", "mode", "Change what a program may do with a connection."),
         "revoke": ("clients", "revoke", "End a program's pairing at once."),
+        "plans": ("plans", "plans", "List the changes that programs want, and that wait for you."),
+        "plan": ("plans", "plan", "Show, approve, reject, withdraw or undo one plan."),
     },
     "More": {
         "activity": ("activity", "activity", "Show who did what; --verify proves that nothing was changed."),
         "doctor": ("doctor", "doctor", "Say what is wrong with a connection, or with the installation."),
-        "demo": ("demo", "demo", "Let things go wrong in the demo org: expire, revoke, outage, reset."),
+        "lend": ("lend", "lend", "Lend port 1717 to another program, such as sf, for a while."),
+        "import-sf": ("import_sf", "import_sf", "Connect the orgs that sf knows, each by a sign-in of its own."),
+        "service": ("service_unit", "service", "Start MeshMesh at login: install, uninstall, status."),
+        "lock": ("vault", "lock", "Lock the vault: nothing is handed out until it is unlocked."),
+        "unlock": ("vault", "unlock", "Unlock the vault."),
+        "passphrase": ("vault", "passphrase", "Have a passphrase open the vault, or change it."),
+        "key": ("vault", "key", "Say where the master key is kept; move it, rotate."),
+        "backup": ("vault", "backup", "Write everything to one file under a passphrase."),
+        "restore": ("vault", "restore", "Put a backup in the place of the vault."),
+        "demo": ("demo", "demo", "Hurt the demo org: expire, revoke, outage, reset."),
         "completion": ("completion", "completion", "Print the completion script for a shell."),
+        "help": ("help", "help_", "Explain a command, or exit-codes, environment, modes, files."),
     },
 }
 TABLE: _Table = {name: row for section in SECTIONS.values() for name, row in section.items()}
@@ -174,9 +186,12 @@ def _run(arguments: Sequence[str], terminal: Terminal) -> int:
 
 
 def _usage(error: click.UsageError) -> int:
-    path = error.ctx.command_path if error.ctx else "meshmesh"
+    context = error.ctx or click.Context(root, info_name="meshmesh")
+    path = context.command_path
+    usage = " ".join([path, *context.command.collect_usage_pieces(context)])
     message = " ".join(error.format_message().split())
-    print(printable(f"{path}: {message} Next: {path} --help"), file=sys.stderr)
+    for line in (f"{path}: {message}", f"  Usage: {usage}", f"  Next: {path} --help"):
+        print(printable(line), file=sys.stderr)
     own = error.ctx is not None and error.ctx.info_name == "exec"
     return wire.EXIT_EXEC_FAILED if own else wire.Exit.USAGE
 

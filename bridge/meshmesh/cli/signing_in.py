@@ -39,6 +39,8 @@ def finish(terminal: Terminal, answer: Answer, attempt: str, *, paste: bool, as_
         name = connection.text("name")
     else:
         _send_to_browser(terminal, sign_in.text("authorize_url"))
+        if sign_in.optional_text("note"):
+            terminal.say(sign_in.text("note"))
         ended = _pasted(terminal, sign_in, attempt) if paste else await_sign_in(terminal.service, sign_in, attempt)
         name = ended.text("connection")
     answer = terminal.service.request("GET", f"/v1/connections/{segment(name)}", attempt=attempt)

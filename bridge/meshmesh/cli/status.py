@@ -8,7 +8,7 @@ from meshmesh.cli.terminal import Terminal, pass_terminal
 from meshmesh.documents import Document
 from meshmesh.problems import next_step
 
-EMPTY = "No connection yet. Connect an org: meshmesh connect NAME, or look at the demo org: meshmesh connect --demo"
+EMPTY = "No connection yet. Next: meshmesh connect NAME, or meshmesh connect --demo"
 
 
 @click.command()
@@ -51,6 +51,8 @@ def status(terminal: Terminal, as_json: bool) -> None:
         f" - vault {found.text('vault')}"
     )
     terminal.show(found.optional_text("detail"))
+    for note in found.texts("notes"):
+        terminal.show(note)
     connections = found.children("connections")
     if connections:
         terminal.show("")

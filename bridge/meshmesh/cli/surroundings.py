@@ -1,8 +1,4 @@
-"""This machine, as far as MeshMesh depends on it: versions, the port, the screen. Nothing is asked over the network.
-
-The service has a look at the port's holder of its own; this end imports nothing of the service, and may run where the
-service does not.
-"""
+"""This machine, as far as MeshMesh depends on it: versions, the port, the screen. Nothing is asked over the network."""
 
 import os
 import platform
@@ -10,18 +6,16 @@ import shutil
 import socket
 import sqlite3
 import sys
-import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from meshmesh import wire
+from meshmesh.cli import port_check
 from meshmesh.cli.installation import Check, Level
 from meshmesh.documents import Document
 from meshmesh.paths import Paths
 
-_LISTEN = "0A"  # the state column of /proc/net/tcp
 _PACKAGES = ("aiohttp", "cryptography")
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
@@ -37,7 +31,7 @@ def checks(environ: Mapping[str, str], paths: Paths, status: Document | None) ->
     """
     return [
         _versions(),
-        _port(status.number("port") if status else _chosen_port(environ, paths), status),
+        *port_check.checks(environ, paths, status),
         _ipv6(),
         _browser(environ),
         _notifications(environ),
@@ -53,69 +47,6 @@ def _versions() -> Check:
         except PackageNotFoundError:
             return Check(Level.FAIL, "versions", f"{name} is not installed.", "Install MeshMesh again.")
     return Check(Level.OK, "versions", ", ".join(found))
-
-
-def _chosen_port(environ: Mapping[str, str], paths: Paths) -> int:
-    """The port that the service would take; settings that it would refuse count for nothing here."""
-    chosen: object = environ.get(wire.ENV_PORT)
-    if chosen is None:
-        with suppress(OSError, ValueError):
-            chosen = tomllib.loads((paths.config / "config.toml").read_text(encoding="utf-8")).get("port")
-    text = str(chosen)
-    return int(text) if text.isascii() and text.isdigit() else wire.DEFAULT_PORT
-
-
-def _port(port: int, status: Document | None) -> Check:
-    if port == 0:
-        return Check(Level.OK, "port", "any free one (MESHMESH_PORT=0)")
-    pid, name = _holder(port)
-    if status is not None and pid == status.number("pid"):
-        return Check(Level.OK, "port", f"{port} is ours")
-    if status is not None and pid is None:
-        return Check(Level.WARN, "port", f"{port} is nobody's, as far as it can be seen here")
-    if pid is None and _is_free(port):
-        return Check(Level.OK, "port", f"{port} is free")
-    by = f"{name} (pid {pid})" if pid else "a program of another user"
-    step = f"Stop that program, or set {wire.ENV_PORT} to another port (Salesforce's own sign-in needs 1717)."
-    return Check(Level.FAIL, "port", f"{port} is held by {by}.", step)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _holder(port: int) -> tuple[int | None, str]:
-    """Pid and name of the process that listens on a port, as far as this user may see it."""
-    sockets = _listening(port)
-    for process in Path("/proc").glob("[0-9]*") if sockets else ():
-        with suppress(OSError):
-            targets = {_target(descriptor) for descriptor in (process / "fd").iterdir()}
-            if targets & sockets:
-                return int(process.name), (process / "comm").read_text().strip()
-    return None, ""
-
-
-def _listening(port: int) -> set[str]:
-    found: set[str] = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with suppress(OSError):
-            rows = [line.split() for line in Path(table).read_text().splitlines()[1:]]
-            found |= {
-                f"socket:[{row[9]}]" for row in rows if row[3] == _LISTEN and int(row[1].rpartition(":")[2], 16) == port
-            }
-    return found
-
-
-def _target(descriptor: Path) -> str:
-    with suppress(OSError):  # closed meanwhile
-        return str(descriptor.readlink())
-    return ""
 
 
 def _ipv6() -> Check:

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from meshmesh import wire
-from meshmesh_bridge.bodies import Fields, consent_of, prefer_wait
+from meshmesh_bridge.bodies import Fields, consent_of, idempotency_key, prefer_wait
 from meshmesh_bridge.caller import CALLER
 from meshmesh_bridge.declared import NOTHING, Answer, Flag, Text, Whole, one_of, read_body
 from meshmesh_bridge.guard import Need, Route
@@ -57,7 +57,7 @@ async def ask(request: web.Request) -> web.Response:
         raw_token=fields.flag("raw_token"),
     )
     house = house_of(request)
-    asked = house.rooms.access_requests.ask(client, wish)
+    asked = house.rooms.access_requests.ask(client, wish, idempotency_key(request))
     return web.json_response(
         access_request_shape(house, asked, for_owner=False),
         status=202,

@@ -17,7 +17,8 @@ MOST_SEQ = 10**12 - 1
 PAGE = (Whole("after", low=0, high=MOST_SEQ), Whole("limit", low=1, high=MOST), Whole("last", low=1, high=MOST))
 
 
-def _shape(row: Row) -> Json:
+def row_shape(row: Row) -> Json:
+    """A row; one that does not open says so."""
     if row.entry is None:
         return {
             "seq": row.seq,
@@ -48,7 +49,7 @@ async def list_activity(request: web.Request) -> web.Response:
         after = max(await activity.newest() - limit, 0)
     rows = await activity.page(after=after, limit=limit, wait=prefer_wait(request))
     more = rows and rows[-1].seq < await activity.newest()
-    return web.json_response({"activity": [_shape(row) for row in rows], "next": rows[-1].seq if more else None})
+    return web.json_response({"activity": [row_shape(row) for row in rows], "next": rows[-1].seq if more else None})
 
 
 async def verify(request: web.Request) -> web.Response:

@@ -2,17 +2,20 @@
 
 from aiohttp import web
 
+from meshmesh_bridge.bodies import Fields
 from meshmesh_bridge.caller import CALLER
 from meshmesh_bridge.declared import Answer, Object, Text, Texts, names, one_of, read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_bridge.shapes import Json, connection_shape, owner_connection_shape, sign_in_shape
+from meshmesh_daemon.core.hosts import serves
 from meshmesh_daemon.core.problems import bad_field, not_found
 from meshmesh_daemon.usecases.attempts import SignInView
 from meshmesh_daemon.usecases.beginning import OwnApp
 from meshmesh_storage.records import Connection, Environment, Flow, Grant
 
 MAX_NAME = 63
+MAX_HOST = 259  # a name of RFC 1035, and a port
 MAX_SCOPES = 40
 APP = (
     Text("client_id", required=True),
@@ -28,6 +31,7 @@ CONNECT = (
 )
 NEW_SECRET = (Text("client_secret", secret=True),)
 RECONNECT = (Object("app", NEW_SECRET),)
+HOST = Text("host", max_length=MAX_HOST)
 RENAME = (Text("name", required=True, max_length=MAX_NAME),)
 
 
@@ -60,11 +64,14 @@ def shape_for(request: web.Request, connection: Connection, grant: Grant | None)
 
 
 async def list_connections(request: web.Request) -> web.Response:
-    """`GET /v1/connections`."""
+    """`GET /v1/connections`; `?host=` leaves those whose org a browser shows at that host."""
+    host = Fields(dict(request.query), (HOST.name,)).text(HOST.name, max_length=MAX_HOST)
     rooms = house_of(request).rooms
     caller = request[CALLER]
     shapes: list[Json] = []
     for connection in sorted(rooms.connections.all(), key=lambda one: one.name):
+        if host is not None and not serves(connection.instance_url, host):
+            continue
         grant = rooms.access.grant_for(caller.client, connection.id) if caller.client else None
         if caller.is_owner or grant:
             shapes.append(shape_for(request, connection, grant))
@@ -107,7 +114,7 @@ def _begun(request: web.Request, view: SignInView) -> web.Response:
     if view.error is not None:
         raise view.error
     location = {"Location": f"/v1/sign-ins/{view.id}"}
-    return web.json_response({"sign_in": sign_in_shape(view)}, status=202, headers=location)
+    return web.json_response({"sign_in": sign_in_shape(view, house_of(request))}, status=202, headers=location)
 
 
 async def reconnect(request: web.Request) -> web.Response:
@@ -158,6 +165,7 @@ ROUTES = (
         path="/v1/connections",
         need=Need.CLIENT,
         handler=list_connections,
+        query=(HOST,),
         answers={200: Answer("Connections")},
     ),
     Route(

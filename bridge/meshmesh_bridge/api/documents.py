@@ -21,7 +21,7 @@ _JSON = "application/json"
 _BROKER_METHODS = ("get", "post", "patch", "put", "delete")
 
 # What any request may meet before a handler runs, and what a route adds by what it is.
-_ALWAYS = frozenset({400, 401, 403, 421, 431, 503})
+_ALWAYS = frozenset({400, 401, 403, 421, 423, 431, 503})
 _WITH_BODY = frozenset({408, 413, 415, 422})
 _REFUSALS: dict[int, str] = {
     400: "The request cannot be read in one way only",
@@ -38,6 +38,7 @@ _REFUSALS: dict[int, str] = {
     429: "Too many; come again after Retry-After",
     431: "The headers are too long",
     502: "Salesforce's answer cannot be passed on",
+    423: "The vault is locked; with `Prefer: wait=N` a request without a body waits",
     503: "Not now; come again after Retry-After",
 }
 _RETRY_AFTER: Json = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
@@ -173,6 +174,10 @@ A local service that lends Salesforce connections to paired programs. You never 
 2. Poll POST {base}/v1/pair/token {{"device_code": "..."}} every `interval` seconds until it gives `access_token`.
 3. GET {base}/v1/connections with `Authorization: Bearer <access_token>`: the connections you were granted.
 4. Salesforce's REST API stands under `broker_url`: GET {base}/o/NAME/services/data/v66.0/query?q=SELECT+Id+FROM+Account
+5. In the mode `plan` a write is held: 403 MESHMESH_APPROVAL_REQUIRED, `MeshMesh-Plan: <id>`. The person decides. Wait with `Prefer: wait=55`, or
+   GET {base}/v1/plans/<id>; once it is approved, send the same request again for its answer. Many at once, with a reason:
+   POST {base}/v1/plans {{"connection": "NAME", "reason": "...", "requests": [{{"method": "...", "path": "/services/...", "body": {{}}}}]}}
+   You cannot approve. Rejected: `rejection` says why; nothing was changed.
 Errors say what to do in `detail` and `next`. 403 MESHMESH_READ_ONLY: ask the person for another mode.
 """
     return web.Response(text=text)

@@ -7,7 +7,7 @@ import asyncio
 
 from aiohttp import web
 
-from meshmesh_bridge.bodies import Fields, consent_of
+from meshmesh_bridge.bodies import Fields, consent_of, idempotency_key
 from meshmesh_bridge.caller import CALLER
 from meshmesh_bridge.declared import NOTHING, Answer, Choice, Flag, Objects, Text, names, one_of, read_body
 from meshmesh_bridge.errors import DeviceFlowError
@@ -16,8 +16,9 @@ from meshmesh_bridge.house import house_of
 from meshmesh_bridge.shapes import GRANT, MAX_GRANTS, Json, client_shape, moment, wanted_grants
 from meshmesh_daemon.adapters import peers
 from meshmesh_daemon.core.presence import MAX_PIN
+from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.usecases.pairings import Asking, NotYet, PairingView, Seen, Want
-from meshmesh_storage.records import Mode
+from meshmesh_storage.records import Mode, Refusal
 
 MAX_WANTS = 16
 MAX_LABEL = 80
@@ -35,6 +36,7 @@ ASK = (
     Objects("wants", WANT, most=MAX_WANTS),
 )
 COLLECT = (Text("device_code", required=True, max_length=MAX_LABEL, secret=True), Text("grant_type"), Text("client_id"))
+DENY = (Flag("always"),)
 APPROVE = (Objects("grants", GRANT, most=MAX_GRANTS), Text("pin", max_length=MAX_PIN, secret=True))
 
 
@@ -46,7 +48,7 @@ async def ask(request: web.Request) -> web.Response:
     wants = fields.objects("wants", names(WANT), most=MAX_WANTS) or []
     asking = Asking(name=name, kind=kind, wants=tuple(_want(want) for want in wants), seen=await _seen(request))
     house = house_of(request)
-    begun = house.rooms.pairings.ask(asking)
+    begun = house.rooms.pairings.ask(asking, idempotency_key(request))
     address = f"http://localhost:{house.port}/pair"
     return web.json_response(
         {
@@ -77,6 +79,7 @@ async def _seen(request: web.Request) -> Seen:
     program = await asyncio.to_thread(peers.program_of, pid) if pid is not None else None
     return Seen(
         uid=caller.uid,
+        pid=pid,
         exe=program.exe if program else None,
         parent=program.parent if program else None,
         cwd=program.cwd if program else None,
@@ -116,7 +119,14 @@ def pairing_shape(view: PairingView) -> Json:
             for want in asking.wants
         ],
         "claimed": {"name": asking.name, "kind": asking.kind},
-        "seen": {"exe": seen.exe, "parent": seen.parent, "cwd": seen.cwd, "uid": seen.uid, "origin": seen.origin},
+        "seen": {
+            "exe": seen.exe,
+            "pid": seen.pid,
+            "parent": seen.parent,
+            "cwd": seen.cwd,
+            "uid": seen.uid,
+            "origin": seen.origin,
+        },
         "expires_at": moment(view.expires_at),
     }
 
@@ -138,9 +148,33 @@ async def approve(request: web.Request) -> web.Response:
 
 
 async def deny(request: web.Request) -> web.Response:
-    """`POST /v1/pairings/{user_code}/deny`."""
-    await read_body(request, ())
-    house_of(request).rooms.pairings.deny(request.match_info["user_code"])
+    """`POST /v1/pairings/{user_code}/deny`; with `always` the program is not asked about again."""
+    fields = await read_body(request, DENY)
+    await house_of(request).rooms.pairings.deny(request.match_info["user_code"], always=fields.flag("always"))
+    return web.Response(status=204)
+
+
+async def list_refusals(request: web.Request) -> web.Response:
+    """`GET /v1/refusals`: programs that are turned away without asking."""
+    kept = house_of(request).rooms.refusals.all()
+    return web.json_response({"refusals": [_refusal_shape(refusal) for refusal in kept], "next": None})
+
+
+def _refusal_shape(refusal: Refusal) -> Json:
+    return {
+        "id": refusal.id,
+        "client_name": refusal.name,
+        "exe": refusal.exe,
+        "origin": refusal.origin,
+        "created_at": moment(refusal.created_at),
+    }
+
+
+async def lift_refusal(request: web.Request) -> web.Response:
+    """`DELETE /v1/refusals/{id}`: the program may ask again."""
+    if request.can_read_body:
+        raise Problem(400, "bad_request", "A DELETE request has no body here.")
+    await house_of(request).rooms.refusals.lift(request.match_info["id"])
     return web.Response(status=204)
 
 
@@ -179,8 +213,10 @@ ROUTES = (
         path="/v1/pairings/{user_code}/deny",
         need=Need.OWNER,
         handler=deny,
-        body=(),
+        body=DENY,
         answers={204: NOTHING},
-        refuses=frozenset({409, 410}),
+        refuses=frozenset({409, 429}),
     ),
+    Route(method="GET", path="/v1/refusals", need=Need.OWNER, handler=list_refusals, answers={200: Answer("Refusals")}),
+    Route(method="DELETE", path="/v1/refusals/{id}", need=Need.OWNER, handler=lift_refusal, answers={204: NOTHING}),
 )

@@ -6,7 +6,9 @@ They are kept by tests: every answer of the fuzzed service is held against them.
 from enum import StrEnum
 
 from meshmesh_daemon.core.diagnosis_findings import Verdict
+from meshmesh_daemon.core.loans import Hold
 from meshmesh_daemon.usecases.access_requests import Standing
+from meshmesh_storage.plan_records import ItemStatus, PlanStatus
 from meshmesh_storage.records import Environment, Flow, Kind, Mode, Reason, Status
 
 Json = dict[str, object]
@@ -95,6 +97,7 @@ _STATUS: Json = {
     "counts": {"type": "object", "additionalProperties": _WHOLE},
     "detail": _TEXT,
     "next": _or_null(ref("Next")),
+    "notes": _TEXTS,
 }
 
 SCHEMAS: dict[str, Json] = {
@@ -116,10 +119,15 @@ SCHEMAS: dict[str, Json] = {
     ),
     "Status": {
         **_object(**_STATUS),
-        "properties": {**_STATUS, "connections": _list(_object(**_CONNECTION))},
-        "description": "What anybody may see; `connections` is the owner's.",
+        "properties": {**_STATUS, "connections": _list(_object(**_CONNECTION)), "key": _TEXT_OR_NULL},
+        "description": "What anybody may see; `connections` and `key` (where the master key is kept) are the owner's.",
     },
+    "Backup": _object(path=_TEXT, made_at=_MOMENT, connections=_TEXTS, activity_rows=_WHOLE, notes=_TEXTS),
+    "Restored": _object(made_at=_MOMENT, connections=_TEXTS, moved_aside=_TEXT_OR_NULL, notes=_TEXTS),
     "Health": _object(status=_TEXT),
+    "Lend": _object(
+        status=_one_of(Hold), port=_WHOLE, until=_MOMENT_OR_NULL, holder=_TEXT_OR_NULL, detail=_TEXT_OR_NULL
+    ),
     "Discovery": _object(
         name=_TEXT, version=_TEXT, api=_TEXT, broker=_TEXT, pairing=_TEXT, status=_TEXT, openapi=_TEXT
     ),
@@ -180,11 +188,20 @@ SCHEMAS: dict[str, Json] = {
         wants=_list(_object(connection=_TEXT_OR_NULL, mode=_one_of(Mode), raw_token=_FLAG, purpose=_TEXT_OR_NULL)),
         claimed=_object(name=_TEXT, kind=_TEXT),
         seen=_object(
-            exe=_TEXT_OR_NULL, parent=_TEXT_OR_NULL, cwd=_TEXT_OR_NULL, uid=_WHOLE_OR_NULL, origin=_TEXT_OR_NULL
+            exe=_TEXT_OR_NULL,
+            pid=_WHOLE_OR_NULL,
+            parent=_TEXT_OR_NULL,
+            cwd=_TEXT_OR_NULL,
+            uid=_WHOLE_OR_NULL,
+            origin=_TEXT_OR_NULL,
         ),
         expires_at=_MOMENT,
     ),
     "Pairings": _page("pairings", ref("Pairing")),
+    "Refusals": _page(
+        "refusals",
+        _object(id=_TEXT, client_name=_TEXT, exe=_TEXT_OR_NULL, origin=_TEXT_OR_NULL, created_at=_MOMENT),
+    ),
     "Me": _object(**_ME),
     "Client": _object(**_CLIENT),
     "Clients": _page("clients", ref("Client")),
@@ -202,6 +219,42 @@ SCHEMAS: dict[str, Json] = {
         ),
     },
     "AccessRequests": _page("access_requests", ref("AccessRequest")),
+    "PlanItem": _object(
+        id=_TEXT,
+        method=_TEXT,
+        path=_TEXT,
+        summary=_TEXT,
+        sha256=_TEXT,
+        size=_WHOLE,
+        changes=_list(
+            _object(part=_WHOLE, object=_TEXT_OR_NULL, record=_TEXT_OR_NULL, field=_TEXT, before={}, after={})
+        ),
+        status=_one_of(ItemStatus),
+        note=_TEXT_OR_NULL,
+        result=_or_null(_object(status=_WHOLE, body={})),
+    ),
+    "Plan": {
+        "description": "What a program would change, held until the owner decides.",
+        **_object(
+            id=_TEXT,
+            connection=_TEXT_OR_NULL,
+            client=_TEXT,
+            client_id=_TEXT,
+            reason=_TEXT_OR_NULL,
+            status=_one_of(PlanStatus),
+            created_at=_MOMENT,
+            expires_at=_MOMENT,
+            decided_at=_MOMENT_OR_NULL,
+            ended_at=_MOMENT_OR_NULL,
+            rejection=_TEXT_OR_NULL,
+            undoes=_TEXT_OR_NULL,
+            can_be_approved=_FLAG,
+            can_be_undone=_FLAG,
+            url={"type": "string", "format": "uri"},
+            items=_list(ref("PlanItem")),
+        ),
+    },
+    "Plans": _page("plans", ref("Plan")),
     "ActivityRow": _object(
         seq=_WHOLE,
         at=_MOMENT_OR_NULL,
@@ -219,6 +272,7 @@ SCHEMAS: dict[str, Json] = {
         url={"type": "string", "format": "uri"},
         expires_at=_MOMENT,
     ),
+    "OrgLink": _object(url={"type": "string", "format": "password"}, expires_at=_MOMENT),
     "DashboardSession": _object(session={"type": "string", "format": "password"}, expires_at=_MOMENT),
     "Lever": {"type": "object", "description": "What the demo org says of the lever."},
 }

@@ -19,13 +19,13 @@ async def get_sign_in(request: web.Request) -> web.Response:
     """`GET /v1/sign-ins/{id}`; with `Prefer: wait=N` it answers when the attempt ends."""
     wait = prefer_wait(request)
     view = await house_of(request).rooms.sign_ins.wait(request.match_info["id"], wait)
-    return web.json_response(sign_in_shape(view))
+    return web.json_response(sign_in_shape(view, house_of(request)))
 
 
 async def cancel_sign_in(request: web.Request) -> web.Response:
     """`DELETE /v1/sign-ins/{id}`: its state is dead at once."""
     view = await house_of(request).rooms.sign_ins.cancel(request.match_info["id"])
-    return web.json_response(sign_in_shape(view))
+    return web.json_response(sign_in_shape(view, house_of(request)))
 
 
 async def paste_redirect(request: web.Request) -> web.Response:
@@ -36,8 +36,8 @@ async def paste_redirect(request: web.Request) -> web.Response:
     url = fields.required_text("url", max_length=MAX_URL)
     failure = error_page_failure(url.strip())
     if failure is not None:
-        return web.json_response(sign_in_shape(await sign_ins.fail(view.id, failure)))
-    return web.json_response(sign_in_shape(await sign_ins.finish_pasted(view.id, url)))
+        return web.json_response(sign_in_shape(await sign_ins.fail(view.id, failure), house_of(request)))
+    return web.json_response(sign_in_shape(await sign_ins.finish_pasted(view.id, url), house_of(request)))
 
 
 async def keep(request: web.Request) -> web.Response:
@@ -46,7 +46,7 @@ async def keep(request: web.Request) -> web.Response:
     view = await house_of(request).rooms.sign_ins.keep(
         request.match_info["id"], fields.text("name", max_length=MAX_NAME)
     )
-    return web.json_response(sign_in_shape(view))
+    return web.json_response(sign_in_shape(view, house_of(request)))
 
 
 _SEEN = {200: Answer("SignIn")}

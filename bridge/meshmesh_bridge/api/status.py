@@ -4,6 +4,7 @@ How many connections are well; never their names.
 """
 
 from collections import Counter
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -15,6 +16,8 @@ from meshmesh_bridge.errors import next_document
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import House, house_of
 from meshmesh_bridge.shapes import Json, connection_shape, next_for
+from meshmesh_daemon.core.loans import Hold, sentence
+from meshmesh_daemon.core.problems import Next
 from meshmesh_storage.records import Connection, Status
 
 
@@ -29,22 +32,44 @@ def status_document(house: House, *, names: bool) -> Json:
         house: the house.
         names: whether the caller may see connections, not counts alone.
     """
-    connections = _connections(house)
+    connections, trouble = _connections(house), house.ill
     counts = Counter(connection.status.value for connection in connections)
     document: Json = {
         "version": VERSION,
         "pid": house.pid,
         "port": house.port,
-        "vault": "unlocked" if house.rooms_if_open else "trouble" if house.trouble else "locked",
+        "vault": "trouble" if trouble else "unlocked" if house.rooms_if_open else "locked",
         "counts": {status.value: counts[status.value] for status in Status},
-        "detail": house.trouble.detail if house.trouble else _sentence(counts),
-        "next": {"label": house.trouble.next_step, "command": None, "url": None} if house.trouble else None,
+        "detail": trouble.detail if trouble else house.locked.detail if house.locked else _sentence(counts),
+        "next": next_document(_next(house)),
     }
+    document["notes"] = _notes(house, names=names)
     if names:
+        document["key"] = house.keeping.source if house.keeping else None
         document["connections"] = [connection_shape(house, connection, None) for connection in connections]
         ill = [next_for(connection, house.port) for connection in connections if connection.reason]
         document["next"] = document["next"] or next_document(next(iter(ill), None))
     return document
+
+
+def _next(house: House) -> Next | None:
+    """What helps the vault, where it needs help."""
+    if house.ill is not None:
+        return Next(house.ill.next_step)
+    return Next(house.locked.next_step, house.locked.command) if house.locked else None
+
+
+def _notes(house: House, *, names: bool) -> list[str]:
+    """What else there is to know: a port that is away, and settings that were not taken, which are the owner's."""
+    view = house.lending.view if house.lending else None
+    lent = sentence(view if names else replace(view, holder=None)) if view else None
+    return [note for note in (lent, house.complaint if names else None) if note]
+
+
+def status_line(house: House) -> str:
+    """The open status in one line."""
+    document = status_document(house, names=False)
+    return " ".join([str(document["detail"]), *_notes(house, names=False)])
 
 
 def _sentence(counts: Counter[str]) -> str:
@@ -67,13 +92,15 @@ def status_text(house: House, *, names: bool) -> str:
     """What `curl localhost:1717` prints: the state in a few lines, and where to go on."""
     document = status_document(house, names=names)
     lines = [f"MeshMesh {document['version']} - vault {document['vault']}", "", f"  {document['detail']}"]
+    lines += [f"  {note}" for note in _notes(house, names=names)]
     counts = Counter(connection.status.value for connection in _connections(house))
     lines += [f"  {number:>3} {status.replace('_', ' ')}" for status, number in sorted(counts.items())]
     if names and counts:
         lines += ["", f"  {'NAME':<24}{'ORG KIND':<13}STATUS"]
         lines += [f"  {one.name:<24}{one.kind.value:<13}{one.status.value}" for one in _connections(house)]
-    if house.trouble:
-        lines += ["", f"Next:  {house.trouble.next_step}"]
+    step = _next(house)
+    if step is not None:
+        lines += ["", f"Next:  {step.command or step.label}"]
     elif not names:
         lines += [
             "",
@@ -99,7 +126,8 @@ async def get_healthz(_request: web.Request) -> web.Response:
 async def get_readyz(request: web.Request) -> web.Response:
     """`GET /readyz`: the vault is open and the redirect port is ours."""
     house = house_of(request)
-    ready = house.ready and house.rooms_if_open is not None
+    owned = house.lending is not None and house.lending.view.hold is Hold.OURS
+    ready = house.ready and owned and house.rooms_if_open is not None and house.ill is None
     return web.json_response({"status": "ready" if ready else "not ready"}, status=200 if ready else 503)
 
 

@@ -1,117 +1,48 @@
-/* The dashboard: its pages, and the session that opens them. No framework, no build. */
+/* The dashboard: the session that opens its pages, and the fragment that each of them shows. No build. */
 
-import { card } from "./dashboard/connections.js";
-import { connectForm } from "./dashboard/connect.js";
-import { poll, show } from "./dashboard/live.js";
-import { el, reconcile, say, sentence } from "./dashboard/page.js";
-import { pairingCard } from "./dashboard/pairing.js";
-import { SESSION, ENDED, api, send } from "./dashboard/service.js";
+import { tick } from "./dashboard/clocks.js";
+import { close, knock, open } from "./dashboard/closed.js";
+import "./dashboard/deeds.js";
+import { settle } from "./dashboard/forms.js";
+import { install } from "./dashboard/keep.js";
+import "./dashboard/keys.js";
+import { follow, refresh, stop } from "./dashboard/live.js";
+import { say, sentence } from "./dashboard/page.js";
+import { sift } from "./dashboard/search.js";
+import { ENDED, HEADER, SESSION, api, send, session } from "./dashboard/service.js";
 
 const view = document.getElementById("view");
-
-function listPage() {
-  view.replaceChildren(
-    el("h1", null, "Connections"),
-    el("div", { id: "pairings" }),
-    el("div", { id: "sign-in" }),
-    el("div", { id: "list" }),
-    el("section", { class: "card" }, el("h2", null, "Connect Salesforce"), connectForm()),
-  );
-  return async () => {
-    const { connections } = await api("GET", "/v1/connections");
-    const { pairings } = await api("GET", "/v1/pairings");
-    const asking = pairings.length === 1 ? "A program wants" : `${pairings.length} programs want`;
-    reconcile(document.getElementById("pairings"), pairings.length
-      ? [el("p", { class: "card", id: "asking" }, `${asking} to be paired. `, el("a", { href: "/pair" }, "See who asks"))] : []);
-    reconcile(document.getElementById("list"), connections.length
-      ? connections.map((one) => card(one))
-      : [el("p", { id: "empty" }, "No orgs yet. Connect one, or try the demo org: it is fake.")]);
-  };
-}
-
-/** The page of one connection. `find` picks it; with `first` its Reconnect is what the page is about. */
-function onePage(find, first) {
-  view.replaceChildren(
-    el("h1", null, first ? "A connection needs you" : "Connection"),
-    el("div", { id: "sign-in" }),
-    el("div", { id: "list" }),
-  );
-  return async () => {
-    const { connections } = await api("GET", "/v1/connections");
-    const found = connections.find(find);
-    if (first) {
-      const well = found && found.status === "connected";
-      view.querySelector("h1").textContent = well ? `${found.name} is connected` : "A connection needs you";
-    }
-    reconcile(document.getElementById("list"), [
-      found ? card(found, { details: !first }) : el("p", { id: "gone" }, "There is no such connection any more."),
-    ]);
-  };
-}
-
-function pairPage() {
-  view.replaceChildren(el("h1", null, "Programs that want to be paired"), el("div", { id: "list" }));
-  return async () => {
-    const { pairings } = await api("GET", "/v1/pairings");
-    const { connections } = await api("GET", "/v1/connections");
-    reconcile(document.getElementById("list"), pairings.length
-      ? pairings.map((one) => pairingCard(one, connections)) : [el("p", { id: "empty" }, "Nobody asks.")]);
-  };
-}
-
-function page() {
-  const [, kind, rest] = /^\/(r|connections|pair)?(?:\/(.*))?$/.exec(location.pathname) ?? [];
-  const which = decodeURIComponent(rest ?? "");
-  if (kind === "r") return onePage((one) => one.id === which, true);
-  if (kind === "connections") return onePage((one) => one.name === which, false);
-  return kind === "pair" ? pairPage() : listPage();
-}
-
-// ---- the session
+const THEME = "meshmesh-theme";
+const MOST_ROWS = 1000;
 
 function end(why) {
-  show(null);
+  stop();
   localStorage.removeItem(SESSION);
+  view.replaceChildren();
   document.title = "MeshMesh";
-  view.replaceChildren(
-    el("div", null,
-      el("h1", null, "This page is yours alone"),
-      why ? el("p", null, why) : null,
-      el("p", null, "It shows your connections only to who comes from a terminal of this machine's user. Run there:"),
-      el("pre", null, el("code", null, "meshmesh open")),
-      el("p", { id: "counts" })),
-  );
-  void tellCounts();
+  for (const count of document.querySelectorAll(".count")) count.textContent = "";
+  close(why);
 }
 
-/** What anybody on this machine may know: how many connections are well, or what is wrong with the service. */
-async function tellCounts() {
-  try {
-    const { detail, next } = await send("GET", "/status");
-    const place = document.getElementById("counts");
-    if (place) place.textContent = [detail, next?.label].filter(Boolean).join(" ");
-  } catch (error) {
-    say(sentence(error));
-  }
+function begin() {
+  if (!session()) return end("");
+  open();
+  const path = location.pathname === "/" ? "/connections" : location.pathname;
+  view.setAttribute("hx-get", `/dashboard${path}${location.search}`);
+  window.htmx.process(view);
+  follow();
 }
 
 async function launch(code) {
   history.replaceState(null, "", location.pathname); // before anything else: the code stays in no history
   try {
-    const { session } = await send("POST", "/v1/dashboard-sessions", { launch_code: code });
-    localStorage.setItem(SESSION, session);
+    const begun = await send("POST", "/v1/dashboard-sessions", { launch_code: code });
+    localStorage.setItem(SESSION, begun.session);
   } catch (error) {
-    if (!localStorage.getItem(SESSION)) return end(sentence(error));
+    if (!session()) return end(sentence(error));
     say(sentence(error));
   }
   return begin();
-}
-
-function begin() {
-  if (!localStorage.getItem(SESSION)) return end("");
-  show(page());
-  document.title = `${view.querySelector("h1").textContent} - MeshMesh`;
-  return poll();
 }
 
 function arrive() {
@@ -119,6 +50,59 @@ function arrive() {
   return code ? launch(code[1]) : begin();
 }
 
+/** After each fragment: the page's own title, the entry of the sidebar, clocks, filters and switches. */
+function settled() {
+  const title = view.querySelector("h1")?.textContent.trim();
+  document.title = title ? `${title} - MeshMesh` : "MeshMesh";
+  const [, first] = location.pathname.split("/");
+  const home = ["", "connections", "connect", "r"].includes(first) ? "/" : `/${{ pair: "clients", requests: "clients" }[first] ?? first}`;
+  for (const entry of document.querySelectorAll("nav a")) {
+    if (entry.getAttribute("href") === home) entry.setAttribute("aria-current", "page");
+    else entry.removeAttribute("aria-current");
+  }
+  for (const form of view.querySelectorAll("form")) settle(form);
+  for (const choice of view.querySelectorAll("[data-theme-choice]")) choice.checked = choice.value === (localStorage.getItem(THEME) ?? "");
+  tick();
+  sift();
+  openTarget();
+}
+
+/** The part of the page that the address names: a card, or a closed block. */
+function openTarget() {
+  const named = document.getElementById(decodeURIComponent(location.hash.slice(1))) ?? document.getElementById(`pairing-${location.hash.slice(1)}`);
+  if (!named || named.dataset.reached) return;
+  named.dataset.reached = "";
+  if (named.tagName === "DETAILS") named.open = true;
+  named.scrollIntoView();
+}
+
+async function exported() {
+  const lines = [];
+  for (let after = 0; after !== null; ) {
+    const { activity, next } = await api("GET", `/v1/activity?after=${after}&limit=${MOST_ROWS}`);
+    lines.push(...activity.map((row) => `${JSON.stringify(row)}\n`));
+    after = next;
+  }
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob(lines, { type: "application/x-ndjson" }));
+  link.download = "meshmesh-activity.jsonl";
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+install();
+view.addEventListener("htmx:configRequest", (event) => {
+  event.detail.headers[HEADER] = session();
+});
+view.addEventListener("htmx:afterSettle", settled);
+addEventListener("click", (event) => {
+  if (event.target.closest?.("[data-export]")) exported().catch((error) => say(sentence(error)));
+});
+addEventListener("change", (event) => {
+  if (!("themeChoice" in event.target.dataset)) return;
+  localStorage.setItem(THEME, event.target.value);
+  document.documentElement.dataset.theme = event.target.value;
+});
 addEventListener("hashchange", () => {
   if (location.hash.startsWith("#launch=")) void arrive();
 });
@@ -128,4 +112,8 @@ addEventListener("storage", (event) => {
   else if (!event.oldValue) begin();
 });
 addEventListener(ENDED, () => end("Your session has ended."));
+knock(() => {
+  begin();
+  void refresh();
+});
 void arrive();

@@ -10,7 +10,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,7 +27,7 @@ _SOL_LOCAL = 0  # <sys/un.h> of macOS
 _LOCAL_PEERCRED = 1
 _LOCAL_PEERPID = 2
 _XUCRED = struct.Struct("=IIh2x16I")  # <sys/ucred.h>: version, uid, number of groups, groups
-_MAX_DEPTH = 64  # of a process tree
+_LOOKS = 8  # at the ancestors of a process, which may end while they are looked at
 _MAPPED = "::ffff:"
 
 CAN_TELL_UID = sys.platform.startswith("linux")
@@ -133,14 +133,25 @@ def program_of(pid: int) -> Program:
     return Program(_link(pid, "exe"), _link(parent, "exe") if parent else None, _link(pid, "cwd"))
 
 
-def ancestors(pid: int) -> Iterator[int]:
-    """The processes that a process descends from, the nearest first; itself is not among them."""
-    for _ in range(_MAX_DEPTH):
-        parent = _parent(pid)
-        if parent is None or parent <= 1:
-            return
-        yield parent
+def ancestors(pid: int) -> tuple[int, ...] | None:
+    """The processes that a process descends from, the nearest first; itself is not among them.
+
+    Returns:
+        None where nobody can tell: the process is gone, its ancestors never stand still, or the platform has no /proc.
+    """
+    looks = (_line_of(pid) for _ in range(_LOOKS))
+    return next((found for found in looks if found is not None), None)
+
+
+def _line_of(pid: int) -> tuple[int, ...] | None:
+    """One look at a process's ancestors; None where one of them ended meanwhile, and its children have another parent."""
+    found: dict[int, None] = {}
+    while (parent := _parent(pid)) is not None and parent not in found:
+        if parent <= 1:
+            return tuple(found)
+        found[parent] = None
         pid = parent
+    return None
 
 
 def _parent(pid: int) -> int | None:

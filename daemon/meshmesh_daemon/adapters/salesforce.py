@@ -7,10 +7,12 @@ refresh that was sent may have rotated the token.
 
 import asyncio
 import ssl
+import sys
 import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -18,14 +20,17 @@ import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
+from meshmesh_daemon.core.errors import Failure, rest_failure, token_failure
 from meshmesh_daemon.core.hosts import HostPolicy
 
 CALL_SECONDS = 30.0  # a token endpoint that takes longer is in trouble
 CONNECT_SECONDS = 10.0
 STREAM_IDLE_SECONDS = 120.0  # Salesforce ends its own requests after two minutes
 MAX_ANSWER = 1024 * 1024
+MAX_CARRIED = 10 * 1024 * 1024  # an answer to a write is kept as a whole
 USER_AGENT = "MeshMesh"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_PROXIES_CHANGE = sys.platform == "darwin"  # where they are a setting of the network that the machine is in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,23 @@ class HttpAnswer:
     content_type: str
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+
+    def failure(self, now: datetime) -> Failure | None:
+        """What it says about the connection, as an answer of the REST API; see `core.errors.rest_failure`."""
+        return rest_failure(
+            status=self.status, content_type=self.content_type, body=self.body, headers=self.headers, now=now
+        )
+
+    def token_failure(self, grant: str, now: datetime) -> Failure:
+        """What it means, as an answer of the token endpoint that holds no tokens; see `core.errors.token_failure`."""
+        return token_failure(
+            status=self.status,
+            content_type=self.content_type,
+            body=self.body,
+            headers=self.headers,
+            grant=grant,
+            now=now,
+        )
 
 
 class Lost(Exception):
@@ -81,13 +103,14 @@ class Salesforce:
         self._kept = kept
         self._fresh = fresh
         self._policy = policy
+        self._tls: ssl.SSLContext | None = None
+        self._proxies: dict[str, str | None] = {}
 
     @classmethod
     @asynccontextmanager
     async def open(cls, policy: HostPolicy) -> "AsyncGenerator[Salesforce, None]":
         """An open session, closed at the end of the block."""
-        context = ssl.create_default_context()
-        async with _session(context, force_close=False) as kept, _session(context, force_close=True) as fresh:
+        async with _session(force_close=False) as kept, _session(force_close=True) as fresh:
             yield cls(kept, fresh, policy)
 
     async def post_form(self, url: str, form: str) -> HttpAnswer:
@@ -147,15 +170,29 @@ class Salesforce:
         try:
             session = self._fresh if method == hdrs.METH_POST else self._kept
             async with asyncio.timeout(CALL_SECONDS), self._sent(session, method, url, headers, body) as answer:
-                read = await _capped(answer.content)
-                return HttpAnswer(
-                    status=answer.status,
-                    content_type=answer.content_type,
-                    headers={name.lower(): value for name, value in answer.headers.items()},
-                    body=read,
-                )
+                return await _whole(answer, MAX_ANSWER)
         except TimeoutError:
             raise Lost("timeout", sent=True) from None
+
+    async def carry(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """One request that must not be sent twice, and its whole answer.
+
+        It goes out over a connection of its own: a kept one that the other side has closed meanwhile would leave in doubt
+        whether it was carried out.
+
+        Args:
+            method: HTTP method.
+            url: exactly what is sent; it is not normalised.
+            headers: exactly what is sent, besides Host and User-Agent.
+            body: the bytes; empty for none.
+
+        Raises:
+            Lost: no whole answer came.
+            HostRefused: the host may not have it.
+        """
+        identity = {**headers, hdrs.ACCEPT_ENCODING: "identity"}
+        async with self._sent(self._fresh, method, url, identity, body or None) as answer:
+            return await _whole(answer, MAX_CARRIED)
 
     @asynccontextmanager
     async def stream(
@@ -190,8 +227,10 @@ class Salesforce:
         body: bytes | AsyncIterator[bytes] | None,
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         target = URL(url, encoded=True)
-        if not self._policy.may_receive_secret(f"{target.scheme}://{target.raw_authority}"):
+        origin = f"{target.scheme}://{target.raw_authority}"
+        if not self._policy.may_receive_secret(origin):
             raise HostRefused(target.host or "")
+        proxy = self._proxy(origin)
         answer = await _translated(
             session.request(
                 method,
@@ -199,7 +238,8 @@ class Salesforce:
                 headers={hdrs.USER_AGENT: USER_AGENT, **headers},
                 data=body,
                 allow_redirects=False,
-                proxy=proxy_for(url),
+                proxy=proxy,
+                ssl=await self._context() if proxy or target.scheme == "https" else True,
             )
         )
         try:
@@ -209,10 +249,27 @@ class Salesforce:
         finally:
             answer.release() if answer.content.at_eof() else answer.close()
 
+    async def _context(self) -> ssl.SSLContext:
+        """Made for the first call that needs it, off the loop: it reads every certificate that the system trusts.
 
-def _session(context: ssl.SSLContext, *, force_close: bool) -> aiohttp.ClientSession:
+        It is our own also because aiohttp makes its one before the process has shed its environment.
+        """
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(ssl.create_default_context)
+        return self._tls
+
+    def _proxy(self, origin: str) -> str | None:
+        """The proxy on the way to an origin; what stands in the environment is read once, since that takes a while."""
+        if _PROXIES_CHANGE:
+            return proxy_for(origin)
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_for(origin)
+        return self._proxies[origin]
+
+
+def _session(*, force_close: bool) -> aiohttp.ClientSession:
     # limit=0: aiohttp's 100 connections would be shared by all orgs, and one that hangs would hold up the rest
-    connector = aiohttp.TCPConnector(limit=0, ssl=context, force_close=force_close)
+    connector = aiohttp.TCPConnector(limit=0, force_close=force_close)
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -255,13 +312,18 @@ _KINDS: tuple[tuple[type[Exception], str, bool], ...] = (
 )
 
 
-async def _capped(content: aiohttp.StreamReader) -> bytes:
+async def _whole(answer: aiohttp.ClientResponse, most: int) -> HttpAnswer:
     read = bytearray()
-    async for chunk in content.iter_any():
+    async for chunk in answer.content.iter_any():
         read += chunk
-        if len(read) > MAX_ANSWER:
+        if len(read) > most:
             raise Lost("truncated", sent=True)
-    return bytes(read)
+    return HttpAnswer(
+        status=answer.status,
+        content_type=answer.content_type,
+        headers={name.lower(): value for name, value in answer.headers.items()},
+        body=bytes(read),
+    )
 
 
 def proxy_for(url: str, *, proxies: Callable[[], Mapping[str, str]] = urllib.request.getproxies) -> str | None:

@@ -5,11 +5,23 @@
     a client (or terminal)  token.given              before the token leaves
     a client                write.sent               before the write goes out, outcome `begun`
     a client                write.answered           when its answer is there
+    a client                plan.held/withdrawn      with each request that is held
+    the owner               plan.approved/rejected   an approval before anything runs
+    the service             plan.expired/ended
     the owner               pairing.approved/denied, client.minted/granted/revoked
+    the owner               refusal.kept/lifted      a program that is not, or again, asked about
+    a client                access.requested         and access.denied by the owner; an approval is client.granted
+    a client                client.rotated           before its new pairing token leaves
+    the owner               pin.set/changed          and pin.locked, by wrong tries
+    the owner               dashboard.opened
+    the terminal            org.opened               before the link that signs a browser in leaves
     the service             client.ended             with the process that the client was made for
     the owner               sign_in.begun/ended
     the owner               connection.connected/reconnected/renamed/disconnected
     the service             connection.needs_you/blocked/recovered
+    the owner               port.lent                and port.back by the service
+    the owner               vault.locked/unlocked    by the service where it locks itself; vault.backed_up/restored
+    the owner               key.moved/rotated
     the service             service.started/stopped
 
 Reads through the broker leave no row: they change nothing, and would bury the rest.
@@ -19,6 +31,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from meshmesh_daemon.core.lifecycle import NEEDS_SOMEBODY
 from meshmesh_storage.activity_rows import Actor, ActorKind
@@ -35,12 +48,28 @@ class Deed(StrEnum):
     TOKEN_GIVEN = "token.given"  # noqa: S105 - an action
     WRITE_SENT = "write.sent"
     WRITE_ANSWERED = "write.answered"
+    PLAN_HELD = "plan.held"
+    PLAN_APPROVED = "plan.approved"
+    PLAN_REJECTED = "plan.rejected"
+    PLAN_WITHDRAWN = "plan.withdrawn"
+    PLAN_EXPIRED = "plan.expired"
+    PLAN_ENDED = "plan.ended"
     PAIRING_APPROVED = "pairing.approved"
     PAIRING_DENIED = "pairing.denied"
     CLIENT_MINTED = "client.minted"
     CLIENT_GRANTED = "client.granted"
     CLIENT_REVOKED = "client.revoked"
     CLIENT_ENDED = "client.ended"
+    CLIENT_ROTATED = "client.rotated"
+    REFUSAL_KEPT = "refusal.kept"
+    REFUSAL_LIFTED = "refusal.lifted"
+    ACCESS_REQUESTED = "access.requested"
+    ACCESS_DENIED = "access.denied"
+    PIN_SET = "pin.set"
+    PIN_CHANGED = "pin.changed"
+    PIN_LOCKED = "pin.locked"
+    DASHBOARD_OPENED = "dashboard.opened"
+    ORG_OPENED = "org.opened"
     SIGN_IN_BEGUN = "sign_in.begun"
     SIGN_IN_ENDED = "sign_in.ended"
     CONNECTED = "connection.connected"
@@ -50,6 +79,14 @@ class Deed(StrEnum):
     NEEDS_YOU = "connection.needs_you"
     BLOCKED = "connection.blocked"
     RECOVERED = "connection.recovered"
+    PORT_LENT = "port.lent"
+    PORT_BACK = "port.back"
+    VAULT_UNLOCKED = "vault.unlocked"
+    VAULT_LOCKED = "vault.locked"
+    VAULT_BACKED_UP = "vault.backed_up"
+    VAULT_RESTORED = "vault.restored"
+    KEY_MOVED = "key.moved"
+    KEY_ROTATED = "key.rotated"
     SERVICE_STARTED = "service.started"
     SERVICE_STOPPED = "service.stopped"
 
@@ -73,6 +110,7 @@ def program(client: Client | None) -> Actor:
     return Actor(ActorKind.CLIENT, client.id, client.name) if client else TERMINAL
 
 
+@lru_cache(maxsize=256)
 def sentence(text: str) -> str:
     """A detail as it is kept: one line of bearable length, without what a secret could stand in.
 

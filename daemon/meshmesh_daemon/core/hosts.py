@@ -171,6 +171,16 @@ def suggest_name(origin: str, environment: Environment) -> str:
     return slug(host if first.isdigit() else first) or "org"
 
 
+def serves(origin: str, host: str) -> bool:
+    """Whether a host is a face of the org at an origin: its Lightning, Setup and Visualforce hosts are.
+
+    Args:
+        origin: where the org's API is, such as `https://acme.my.salesforce.com`.
+        host: from a browser's address bar, with its port where it has one.
+    """
+    return origin.partition("://")[2] in {host.lower(), _converted(host.lower())}
+
+
 def _door(environment: Environment) -> str:
     if environment not in _DOORS:
         raise bad_field("domain", f"A custom domain needs its address. {_ASK}")

@@ -57,8 +57,9 @@ def is_within(grant: Grant, *, mode: Mode, raw_token: bool) -> bool:
 
 
 def _is_wider(old: Grant | None, new: Grant) -> bool:
-    if old is None or _WIDTH[new.mode] > _WIDTH[old.mode] or (new.raw_token and not old.raw_token):
-        return True
-    if old.expires_at is None:
-        return False
-    return new.expires_at is None or new.expires_at > old.expires_at
+    """Whether there is a moment at which the new grant gives what the old one, or what comes after it, does not."""
+    while old is not None and is_within(old, mode=new.mode, raw_token=new.raw_token):
+        if old.expires_at is None or (new.expires_at is not None and new.expires_at <= old.expires_at):
+            return False
+        old = old.then
+    return True

@@ -67,3 +67,8 @@ def bad_field(field: str, detail: str, *, next_step: Next | None = None) -> Prob
 def not_found(what: str, name: str) -> Problem:
     """The refusal for a thing that is not there, or that the caller was not granted (status 404)."""
     return Problem(404, "not_found", f"There is no {what} {name!r} here.")
+
+
+def vault_locked(detail: str = "The vault is locked.", next_step: Next | None = None) -> Problem:
+    """The refusal while nothing can be read (status 423)."""
+    return Problem(423, "vault_locked", detail, next_step=next_step or Next("Unlock it", "meshmesh unlock"))

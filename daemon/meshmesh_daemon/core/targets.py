@@ -15,6 +15,8 @@ _QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@/%;?\[\]{}|^\"<>`-]*")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SAFE = "!$&'()*+,=:@~-._"
 _METHOD_OVERRIDE = "_httpmethod"
+_REFERENCE = re.compile(r"@\{[A-Za-z0-9_.\[\]]{1,200}\}")
+_PLAIN_REFERENCE = "@ref"
 
 
 class BadTarget(ValueError):
@@ -55,6 +57,28 @@ def read_target(raw: str, prefix: str) -> Target:
     if not path.startswith(prefix) or not name or "%" in name:
         raise BadTarget("the connection's name")
     return Target(name=name, path=_path(slash + rest), query=_pairs(query) if mark else ())
+
+
+def read_inner(url: str, prefix: str = "") -> Target:
+    """The parts of the address of a request inside a composite, by the same grammar.
+
+    It is judged only: the composite is sent as it came. Blanks may stand in its query, since clients write them there, and
+    `@{...}`, a reference to an earlier answer, may stand for a part of the path, which then reads `@ref`.
+
+    Args:
+        url: as the composite has it.
+        prefix: what stands before an address that does not begin at `/services/`.
+
+    Raises:
+        BadTarget: for a form that is refused.
+    """
+    path, mark, query = url.partition("?")
+    if prefix and not path.startswith("/services/"):
+        path = prefix + path.removeprefix("/")
+    if not path.startswith("/"):
+        raise BadTarget("its beginning")
+    path = _REFERENCE.sub(_PLAIN_REFERENCE, path)
+    return Target(name="", path=_path(path), query=_pairs(query.replace(" ", "%20")) if mark else ())
 
 
 def _path(text: str) -> str:

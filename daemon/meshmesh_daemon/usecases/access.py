@@ -1,9 +1,8 @@
 """Clients and their grants: who a pairing token belongs to, and what it may do with a connection.
 
-Of a token only the hash is kept; a client is found by it in memory, and its grants are what the vault holds.
+Their tokens are `pairing_tokens.py`'s affair. A client's grants are what the vault holds.
 """
 
-import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -14,9 +13,12 @@ from meshmesh_daemon.adapters.processes import Mark, Processes
 from meshmesh_daemon.core import pairing
 from meshmesh_daemon.core.activity import OWNER, SERVICE, Deed, grants_sentence
 from meshmesh_daemon.core.clock import Clock
-from meshmesh_daemon.core.problems import Problem, bad_field, not_found
+from meshmesh_daemon.core.grants import current, with_fallback
+from meshmesh_daemon.core.problems import Problem, bad_field
 from meshmesh_daemon.usecases.activity import Activity
+from meshmesh_daemon.usecases.clients import Clients, Listener
 from meshmesh_daemon.usecases.desks import Desks
+from meshmesh_daemon.usecases.pairing_tokens import LIFE, PairingTokens, hash_of
 from meshmesh_daemon.usecases.presence import Consent, Presence
 from meshmesh_storage import clients
 from meshmesh_storage.records import Client, Grant, Kind, Mode
@@ -26,8 +28,6 @@ EXEC = "exec"  # the kind of a client whose process's descendants are that clien
 TERMINAL = "terminal"
 DEFAULT_GRANT_DAYS = 30
 _WIDTH = {Mode.READ: 0, Mode.PLAN: 1, Mode.BUILD: 2}
-
-Listener = Callable[[Client, Client | None], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +42,13 @@ class WantedGrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewClient:
-    """A program that becomes a client. `pid` ends it with that process."""
+    """A program that becomes a client. `pid` ends it with that process, whose command line `command_sha256` is of."""
 
     name: str
     kind: str
     origin: str | None = None
     pid: int | None = None
+    command_sha256: str | None = None
 
 
 class Access:
@@ -78,26 +79,29 @@ class Access:
         self._presence = presence
         self._activity = activity
         self._clock = clock
-        self._clients: dict[str, Client] = {}
-        self._by_hash: dict[bytes, str] = {}
-        self._listeners: list[Listener] = []
+        self._clients = Clients()
+        self.tokens = PairingTokens(clients=self._clients, vault=vault, activity=activity, clock=clock)
 
     def listen(self, listener: Listener) -> None:
         """Be told of each change of a client, as (before, after); None is a client that was revoked."""
-        self._listeners.append(listener)
+        self._clients.listen(listener)
 
     async def load(self) -> None:
         """Read what the vault holds; clients whose process has ended meanwhile are forgotten."""
         async with self._vault.transaction() as tx:
             for client in await clients.load_all(tx):
-                self._keep(client)
+                self._clients.keep(client)
         for client in self.all():
             if client.process:
                 self._watch(client.id, Mark.read(client.process))
 
+    async def close(self) -> None:
+        """Wait for what is being written."""
+        await self.tokens.close()
+
     def all(self) -> list[Client]:
         """Every client."""
-        return list(self._clients.values())
+        return self._clients.all()
 
     def get(self, client_id: str) -> Client:
         """One client.
@@ -105,23 +109,15 @@ class Access:
         Raises:
             Problem: 404.
         """
-        client = self._clients.get(client_id)
-        if client is None:
-            raise not_found("client", client_id)
-        return client
+        return self._clients.get(client_id)
 
     def authenticate(self, token: str) -> Client | None:
         """The client of a pairing token, if it is known and has not expired."""
-        if not pairing.is_token(token):
-            return None
-        client = self._clients.get(self._by_hash.get(_hash(token), ""))
-        if client is None or (client.expires_at and self._clock.now() >= client.expires_at):
-            return None
-        return client
+        return self.tokens.authenticate(token)
 
     def client_of_process(self, pid: int) -> Client | None:
         """The client that `exec` minted for a process; whatever that process starts is this client too."""
-        for client in self._clients.values():
+        for client in self._clients.all():
             if client.kind == EXEC and client.process and Mark.read(client.process).pid == pid:
                 return client
         return None
@@ -129,18 +125,17 @@ class Access:
     def grant_for(self, client: Client, connection_id: str) -> Grant | None:
         """What a client may do with a connection now."""
         now = self._clock.now()
-        for grant in client.grants:
-            if grant.connection_id == connection_id and not (grant.expires_at and now >= grant.expires_at):
-                return grant
-        return None
+        on_it = (current(grant, now) for grant in client.grants if grant.connection_id == connection_id)
+        return next((live for live in on_it if live is not None), None)
 
-    def _live(self, client: Client) -> list[Grant]:
+    def live_grants(self, client: Client) -> list[Grant]:
+        """What a client may do now."""
         now = self._clock.now()
-        return [grant for grant in client.grants if not (grant.expires_at and now >= grant.expires_at)]
+        return [live for grant in client.grants if (live := current(grant, now)) is not None]
 
     def terminal(self) -> Client | None:
         """The built-in client that the owner's own `token`, `exec` and `env` act as, where it has been used."""
-        return self._clients.get(TERMINAL)
+        return self._clients.find(TERMINAL)
 
     async def make_terminal(self) -> Client:
         """The built-in client; its token is nobody's, since it acts over the owner's door only."""
@@ -188,12 +183,13 @@ class Access:
             id=secrets.token_hex(8),
             name=new.name,
             kind=new.kind,
-            token_hash=_hash(token),
+            token_hash=hash_of(token),
             origin=new.origin,
             created_at=self._clock.now(),
-            expires_at=None,
+            expires_at=None if mark else self._clock.now() + LIFE,
             grants=self._grants(wanted, origin=new.origin),
             process=str(mark) if mark else None,
+            command_sha256=new.command_sha256,
         )
         await self._presence.for_grants(client.name, (), client.grants, consent)
         await self._record(Deed.CLIENT_MINTED if mark else Deed.PAIRING_APPROVED, client)
@@ -214,10 +210,34 @@ class Access:
             Problem: 404, 422 naming the grant, 403 `presence_required`.
         """
         client = self.get(client_id)
-        changed = replace(client, grants=self._grants(wanted, origin=client.origin))
-        await self._presence.for_grants(client.name, self._live(client), changed.grants, consent)
+        changed = replace(client, grants=self._regrants(client, wanted))
+        await self._presence.for_grants(client.name, self.live_grants(client), changed.grants, consent)
         await self._record(Deed.CLIENT_GRANTED, changed)
-        return await self._change(client_id, lambda client: self._grants(wanted, origin=client.origin))
+        return await self._change(client_id, lambda client: self._regrants(client, wanted))
+
+    def _regrants(self, client: Client, wanted: Sequence[WantedGrant]) -> tuple[Grant, ...]:
+        """What a client's grants would be after `regrant`; what is wider for a while gives way to what there was."""
+        had = self.live_grants(client)
+        return tuple(with_fallback(grant, had) for grant in self._grants(wanted, origin=client.origin))
+
+    async def widen(self, client_id: str, wanted: WantedGrant) -> None:
+        """Give a client more on one connection for a while, after a person was asked; then it has what it had before.
+
+        Args:
+            client_id: whose.
+            wanted: the grant, with its end.
+
+        Raises:
+            Problem: 404, 422 naming the member of the wish.
+        """
+
+        def widened(client: Client) -> tuple[Grant, ...]:
+            *kept, new = self.extended(client, wanted)
+            return (*kept, with_fallback(new, self.live_grants(client)))
+
+        client = self.get(client_id)
+        await self._record(Deed.CLIENT_GRANTED, replace(client, grants=widened(client)))
+        await self._change(client_id, widened)
 
     async def extend(self, client_id: str, wanted: WantedGrant, consent: Consent) -> Grant:
         """Give a client one grant more, in place of what it had on that connection; its other grants stay.
@@ -232,7 +252,7 @@ class Access:
         """
         client = self.get(client_id)
         extended = self.extended(client, wanted)
-        await self._presence.for_grants(client.name, self._live(client), extended, consent)
+        await self._presence.for_grants(client.name, self.live_grants(client), extended, consent)
         await self._record(Deed.CLIENT_GRANTED, replace(client, grants=extended))
         client = await self._change(client_id, lambda client: self.extended(client, wanted))
         return client.grants[-1]
@@ -252,9 +272,11 @@ class Access:
             before = self.get(client_id)
             after = replace(before, grants=grants(before))
             await clients.put(tx, after)
-        if client_id in self._clients:  # else revoked while the disk was written; that deletes the row next
-            self._keep(after)
-            self._tell(before, after)
+        now = self._clients.find(client_id)
+        if now is not None:  # else revoked while the disk was written; that deletes the row next
+            after = replace(after, token_hash=now.token_hash, next_hash=now.next_hash)  # first used meanwhile, maybe
+            self._clients.keep(after)
+            self._clients.tell(before, after)
         return after
 
     async def revoke(self, client_id: str) -> None:
@@ -268,11 +290,15 @@ class Access:
         await self._forget(client)
 
     async def _forget(self, client: Client) -> None:
-        del self._clients[client.id]
-        self._by_hash.pop(client.token_hash, None)
-        self._tell(client, None)
+        self._clients.drop(client)
+        self._clients.tell(client, None)
         async with self._vault.transaction() as tx:
             await clients.delete(tx, client.id)
+
+    async def end_timed(self, client_id: str) -> None:
+        """End what a client may do for a time only; what it may do for good stays."""
+        if self._clients.find(client_id) is not None:
+            await self._change(client_id, lambda client: tuple(one for one in client.grants if one.expires_at is None))
 
     async def forget_connection(self, connection_id: str) -> None:
         """A connection is gone: so is every grant on it."""
@@ -312,19 +338,11 @@ class Access:
     async def _put(self, client: Client) -> None:
         async with self._vault.transaction() as tx:
             await clients.put(tx, client)
-        self._keep(client)
-
-    def _keep(self, client: Client) -> None:
-        self._clients[client.id] = client
-        self._by_hash[client.token_hash] = client.id
-
-    def _tell(self, before: Client, after: Client | None) -> None:
-        for listener in self._listeners:
-            listener(before, after)
+        self._clients.keep(client)
 
     def _watch(self, client_id: str, mark: Mark) -> None:
         async def ended() -> None:
-            client = self._clients.get(client_id)
+            client = self._clients.find(client_id)
             if client is not None:
                 detail = f"{client.name} is out: its process has ended."
                 self._activity.note(SERVICE, Deed.CLIENT_ENDED, detail=detail)
@@ -349,7 +367,3 @@ def check_raw_token(path: str, mode: Mode, *, raw_token: bool, origin: str | Non
         raise bad_field(f"{path}raw_token", "needs the mode 'build': who holds the token can do anything.")
     if raw_token and origin:
         raise bad_field(f"{path}raw_token", "is never given to a browser extension.")
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "replace")).digest()

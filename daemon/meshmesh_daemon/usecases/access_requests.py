@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from meshmesh_daemon.core.activity import OWNER, Deed, program
 from meshmesh_daemon.core.clock import Clock
-from meshmesh_daemon.core.problems import Next, Problem, not_found
+from meshmesh_daemon.core.problems import Next, Problem, bad_field, not_found
 from meshmesh_daemon.usecases.access import DEFAULT_GRANT_DAYS, Access, WantedGrant, check_raw_token
+from meshmesh_daemon.usecases.activity import Activity
 from meshmesh_daemon.usecases.presence import Consent
 from meshmesh_storage.records import Client, Mode
 
@@ -57,6 +59,11 @@ class AccessRequest:
     connection_id: str | None
     expires_at: datetime
 
+    @property
+    def pending(self) -> bool:
+        """Whether it waits for the owner."""
+        return self.status is Standing.PENDING
+
 
 Listener = Callable[[AccessRequest], None]
 
@@ -64,6 +71,8 @@ Listener = Callable[[AccessRequest], None]
 @dataclass(slots=True, eq=False)
 class _Entry:
     request: AccessRequest
+    wish: Wish
+    key: str | None = None
     deciding: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -73,11 +82,13 @@ class AccessRequests:
 
     Args:
         access: where an approved request becomes a grant.
+        activity: is told of each request and each denial.
         clock: the time.
     """
 
-    def __init__(self, *, access: Access, clock: Clock) -> None:
+    def __init__(self, *, access: Access, activity: Activity, clock: Clock) -> None:
         self._access = access
+        self._activity = activity
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._asked: dict[str, list[float]] = {}
@@ -93,14 +104,23 @@ class AccessRequests:
         for entry in self._entries.values():
             entry.ended.set()
 
-    def ask(self, client: Client, wish: Wish) -> AccessRequest:
+    def ask(self, client: Client, wish: Wish, key: str | None = None) -> AccessRequest:
         """A client asks.
 
+        Args:
+            client: who asks.
+            wish: what for.
+            key: the client's mark (`Idempotency-Key`): asked under it once more, it is the same request.
+
         Raises:
-            Problem: 422 for the real token where it cannot be had; 429 where the client asks too much.
+            Problem: 422 for the real token where it cannot be had, or for a key under which something else was asked;
+                429 where the client asks too much.
         """
         check_raw_token("", wish.mode, raw_token=wish.raw_token, origin=client.origin)
         self._forget_old()
+        known = self._known(client, wish, key)
+        if known is not None:
+            return known
         self._limit(client)
         request = AccessRequest(
             id=ID_PREFIX + secrets.token_hex(6),
@@ -113,8 +133,20 @@ class AccessRequests:
             connection_id=None,
             expires_at=self._clock.now() + LIFETIME,
         )
-        self._entries[request.id] = _Entry(request)
+        self._entries[request.id] = _Entry(request, wish, key)
+        wish_words = wish.mode.value + (" with the access token" if wish.raw_token else "")
+        detail = f"{client.name} asks for a connection ({wish_words}): {wish.purpose}"
+        self._activity.note(program(client), Deed.ACCESS_REQUESTED, detail=detail)
         self._tell(request)
+        return request
+
+    def _known(self, client: Client, wish: Wish, key: str | None) -> AccessRequest | None:
+        """The client's request under the same key, as it is now."""
+        seen = ((entry, self._seen(entry)) for entry in self._entries.values() if key is not None and entry.key == key)
+        own = (one for one in seen if one[1].client_id == client.id and one[1].status is not Standing.EXPIRED)
+        entry, request = next(own, (None, None))
+        if entry is not None and entry.wish != wish:
+            raise bad_field("Idempotency-Key", "was used for another request already.")
         return request
 
     def _limit(self, client: Client) -> None:
@@ -195,6 +227,8 @@ class AccessRequests:
             Problem: 404, 409 `already_decided`, 410.
         """
         entry = self._pending(request_id)
+        detail = f"{entry.request.client_name} was given no connection."
+        self._activity.note(OWNER, Deed.ACCESS_DENIED, detail=detail)
         return self._decide(entry, replace(entry.request, status=Standing.DENIED))
 
     def _decide(self, entry: _Entry, decided: AccessRequest) -> AccessRequest:

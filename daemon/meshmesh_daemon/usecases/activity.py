@@ -50,7 +50,7 @@ class _Told:
 
 
 class Activity:
-    """Tells the activity, and shows it.
+    """Tells the activity, and shows it. `trouble` is why the last rows could not be written, None while all is well.
 
     Args:
         rows: the file.
@@ -64,6 +64,7 @@ class Activity:
         self._writing: asyncio.Task[None] | None = None
         self._grown = asyncio.Event()
         self._prune_at = clock.now()
+        self.trouble: VaultError | None = None
 
     async def record(
         self,
@@ -146,6 +147,7 @@ class Activity:
             for told in group:
                 told.end(error)
             raise
+        self.trouble = None
         for told in group:
             told.end()
         self._grown.set()
@@ -155,6 +157,7 @@ class Activity:
         """Nobody waits for a row that is not written; notes are kept for the next try."""
         waiting = [*group, *self._told]
         notes = [told for told in waiting if told.done is None]
+        self.trouble = error
         log.error("%s Next: %s", error, error.next_step)
         if len(notes) > MOST_NOTES:
             log.error("%d rows of the activity are lost", len(notes) - MOST_NOTES)
@@ -216,6 +219,12 @@ class Activity:
             return await self._rows.verify()
         except VaultError as error:
             raise _unwritable(error) from None
+
+    async def try_again(self) -> None:
+        """Write what the disk did not take before; where nothing waits, trouble is over until the next row."""
+        await self._flushed()
+        if not self._told:
+            self.trouble = None
 
     async def _flushed(self) -> None:
         self._begin_to_write()

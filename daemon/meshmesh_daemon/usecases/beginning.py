@@ -13,7 +13,7 @@ from meshmesh_daemon.core.errors import transport_failure
 from meshmesh_daemon.core.hosts import HostPolicy
 from meshmesh_daemon.core.oauth import Registration
 from meshmesh_daemon.core.preflight import authorize_failure
-from meshmesh_daemon.core.problems import Problem, bad_field
+from meshmesh_daemon.core.problems import Next, Problem, bad_field
 from meshmesh_daemon.usecases.exchange import sign_in_failed
 from meshmesh_storage.records import Connection, Environment, Flow, SignIn
 
@@ -64,6 +64,9 @@ class Beginning:
                 "not_allowed",
                 f"Salesforce sends people back to port {REGISTERED_PORT} only, and this service runs on port "
                 f"{self._port()}. Start it on port {REGISTERED_PORT} to sign in to Salesforce.",
+                next_step=Next(
+                    "Stop this service, and start it on that port", f"MESHMESH_PORT={REGISTERED_PORT} meshmeshd"
+                ),
             )
 
     def record(

@@ -3,19 +3,19 @@
 import asyncio
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from meshmesh_daemon.adapters.salesforce import HostRefused, HttpAnswer, Lost, Outside
 from meshmesh_daemon.core import lifecycle, oauth, orgs
 from meshmesh_daemon.core.clock import Clock
-from meshmesh_daemon.core.errors import rest_failure
 from meshmesh_daemon.core.names import check_name
 from meshmesh_daemon.core.problems import Next, Problem, not_found
+from meshmesh_daemon.usecases.background import Background
 from meshmesh_daemon.usecases.desks import Desk, Desks
 from meshmesh_daemon.usecases.sessions import Sessions
 from meshmesh_storage import apps, connections
-from meshmesh_storage.errors import NameTaken, VaultError
-from meshmesh_storage.records import App, Connection, Flow, Status
+from meshmesh_storage.errors import NameTaken, StaleGeneration, VaultError
+from meshmesh_storage.records import App, Connection, Flow, Kind, Status
 from meshmesh_storage.vault import Vault
 
 log = logging.getLogger("meshmesh.connections")
@@ -50,7 +50,7 @@ class Connections:
         self._vault = vault
         self._outside = outside
         self._clock = clock
-        self._revoking: set[asyncio.Task[Revocation]] = set()
+        self._revoking = Background()
 
     async def load(self) -> None:
         """Read what the vault holds."""
@@ -61,7 +61,7 @@ class Connections:
 
     async def close(self) -> None:
         """Finish what is under way, and write what was noted in memory only."""
-        await asyncio.gather(*self._revoking, return_exceptions=True)
+        await self._revoking.finish()
         used = [desk.stored for desk in self._desks if desk.used]
         try:
             async with self._vault.transaction() as tx:
@@ -73,6 +73,11 @@ class Connections:
     def all(self) -> list[Connection]:
         """Every connection as it is now; nobody is asked."""
         return [desk.view for desk in self._desks]
+
+    @property
+    def has_serious(self) -> bool:
+        """Whether there is one beside the demo org, so that a person is asked for."""
+        return any(desk.stored.kind is not Kind.DEMO for desk in self._desks)
 
     def by_name(self, name: str) -> Connection | None:
         """A connection by its name."""
@@ -142,13 +147,16 @@ class Connections:
             Problem: 422 for a name that cannot be one, 409 `name_taken`.
         """
         desk = self._desk(connection_id)
-        renamed = replace(desk.stored, name=check_name(name))
+        known = check_name(name)
         try:
             async with self._vault.transaction() as tx:
-                await connections.update(tx, renamed, expected_generation=desk.stored.generation)
+                await connections.rename(tx, connection_id, known)
         except NameTaken:
             raise name_taken(name) from None
-        return self._desks.place(renamed).view
+        except StaleGeneration:
+            raise not_found("connection", desk.stored.name) from None
+        self._desks.rename(desk, known)
+        return desk.view
 
     async def test(self, connection_id: str) -> Connection:
         """Ask the org once whether the connection works (I.2 of the probe ladder: the resource list).
@@ -187,13 +195,7 @@ class Connections:
         except Lost as lost:
             self._sessions.note_lost(desk, live, lost.kind)
             return True
-        failure = rest_failure(
-            status=answer.status,
-            content_type=answer.content_type,
-            body=answer.body,
-            headers=answer.headers,
-            now=self._clock.now(),
-        )
+        failure = answer.failure(self._clock.now())
         if failure is None and "json" not in answer.content_type:
             self._sessions.note_lost(desk, live, "captive_portal")
         elif failure is None:
@@ -258,9 +260,7 @@ class Connections:
 
     def revoke_later(self, connection: Connection) -> None:
         """End the grant that a newer sign-in replaced; nobody waits for it."""
-        task = asyncio.create_task(self.revoke(connection))
-        self._revoking.add(task)
-        task.add_done_callback(self._revoking.discard)
+        self._revoking.spawn(self.revoke(connection))
 
     def _desk(self, connection_id: str) -> Desk:
         desk = self._desks.get(connection_id)

@@ -4,6 +4,7 @@ Both are 256 random bits, kept as hashes in memory alone: a restart ends every s
 works once. A session ends when it was not used for half an hour, and after twelve hours in any case.
 """
 
+import asyncio
 import hashlib
 import secrets
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ MAX_CODES = 64
 MAX_SESSIONS = 32
 WRONG_A_MINUTE = 10
 SECRET_BYTES = 32
+LOOK_SECONDS = 60.0  # a machine that wakes up has a monotonic clock that stood still: the other one is looked at too
 _AGAIN = Next("Open the dashboard again", command="meshmesh open")
 
 
@@ -49,6 +51,7 @@ class _Code:
 class _Session:
     begun: _Moment
     used: _Moment
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Dashboard:
@@ -84,9 +87,13 @@ class Dashboard:
         if code is None or code.used or self._since(code.made) >= CODE_LIFETIME:
             raise self._refusal(known=code is not None)
         code.used = True
+        return self.open()
+
+    def open(self) -> Launch:
+        """A session for who is the owner beyond doubt; where too many are known, the oldest one ends."""
         self._forget_ended()
         if len(self._sessions) >= MAX_SESSIONS:
-            del self._sessions[next(iter(self._sessions))]
+            self._end(next(iter(self._sessions)))
         now = self._moment()
         secret = secrets.token_urlsafe(SECRET_BYTES)
         self._sessions[_hash(secret)] = _Session(now, now)
@@ -99,6 +106,35 @@ class Dashboard:
         if found is not None:
             found.used = self._moment()
         return found is not None
+
+    def end_all(self) -> None:
+        """No session outlives this, and no launch code."""
+        self._codes.clear()
+        for key in tuple(self._sessions):
+            self._end(key)
+
+    async def ended(self, session: str) -> None:
+        """Wait for the end of a session; waiting is no use of it."""
+        found = self._sessions.get(_hash(session))
+        while found is not None and not found.over.is_set():
+            left = min(IDLE_LIFETIME - self._since(found.used), SESSION_LIFETIME - self._since(found.begun))
+            pause = asyncio.ensure_future(self._clock.sleep(min(max(left.total_seconds(), 0.0), LOOK_SECONDS)))
+            over = asyncio.ensure_future(found.over.wait())
+            try:
+                await asyncio.wait((pause, over), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                pause.cancel()
+                over.cancel()
+            self._forget_ended()
+
+    def _end(self, key: bytes) -> None:
+        self._sessions.pop(key).over.set()
+
+    @property
+    def open_sessions(self) -> int:
+        """How many sessions are live."""
+        self._forget_ended()
+        return len(self._sessions)
 
     def _refusal(self, *, known: bool) -> Problem:
         now = self._clock.monotonic()
@@ -113,7 +149,7 @@ class Dashboard:
     def _forget_ended(self) -> None:
         for key, session in tuple(self._sessions.items()):
             if self._since(session.used) >= IDLE_LIFETIME or self._since(session.begun) >= SESSION_LIFETIME:
-                del self._sessions[key]
+                self._end(key)
 
     def _moment(self) -> _Moment:
         return _Moment(self._clock.now(), self._clock.monotonic())

@@ -8,13 +8,14 @@ import asyncio
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from meshmesh_daemon.core import lifecycle
 from meshmesh_daemon.core.errors import Failure
 from meshmesh_daemon.core.lifecycle import NEEDS_SOMEBODY
 from meshmesh_storage.records import App, Connection, Status
 
+USE_GRAIN = timedelta(seconds=1)  # how finely the last use is told
 Listener = Callable[[Connection | None, Connection | None], None]
 
 
@@ -83,6 +84,12 @@ class Desks:
             if not waiting:
                 self._awaited.pop(connection_id, None)
 
+    def wake(self) -> None:
+        """Wake everybody who waits for a change: there will be none."""
+        for waiting in self._awaited.values():
+            for event in waiting:
+                event.set()
+
     def __iter__(self) -> Iterator[Desk]:
         return iter(tuple(self._desks.values()))
 
@@ -105,7 +112,7 @@ class Desks:
         return [one for one in stored if (one.org_id, one.user_id, one.app_id) == key]
 
     def place(self, stored: Connection) -> Desk:
-        """Put what is now stored on its desk, and tell the listeners.
+        """Put what is now stored on its desk, and tell the listeners. The name, and the last use, are the desk's own.
 
         A new generation clears what was known of the old one: its trouble, its dead session, its open rotation.
         """
@@ -114,16 +121,25 @@ class Desks:
             desk = self._desks[stored.id] = Desk(stored)
             before = None
         else:
-            before = desk.view
-            self._ids.pop(desk.stored.name, None)
+            before, known = desk.view, desk.stored
             if stored.generation != desk.stored.generation:
                 desk.trouble = desk.dead_generation = desk.unsaved = None
                 desk.rotation_open = False
                 desk.not_before = 0.0
-            desk.stored = stored
-        self._ids[stored.name] = stored.id
+            desk.stored = replace(
+                stored, name=known.name, last_used_at=known.last_used_at, last_used_by=known.last_used_by
+            )
+        self._ids[desk.stored.name] = stored.id
         self.tell(before, desk.view)
         return desk
+
+    def rename(self, desk: Desk, name: str) -> None:
+        """A connection has another name from now on; tell the listeners."""
+        before = desk.view
+        self._ids.pop(desk.stored.name, None)
+        desk.stored = replace(desk.stored, name=name)
+        self._ids[name] = desk.stored.id
+        self.tell(before, desk.view)
 
     def remove(self, connection_id: str) -> None:
         """Take a connection off, and tell the listeners."""
@@ -135,6 +151,9 @@ class Desks:
     def note_use(self, connection_id: str, client_name: str, now: datetime) -> None:
         """Remember who used a connection last; it is on disk with the connection's next change, or at the end."""
         desk = self._desks.get(connection_id)
-        if desk is not None:
-            desk.used = True
+        if desk is None:
+            return
+        desk.used = True
+        last = desk.stored.last_used_at
+        if desk.stored.last_used_by != client_name or last is None or abs(now - last) >= USE_GRAIN:
             desk.stored = replace(desk.stored, last_used_at=now, last_used_by=client_name)

@@ -15,7 +15,7 @@ from meshmesh_daemon.core.diagnosis_findings import Findings, Subject
 from meshmesh_daemon.core.diagnosis_ladder import HOST, LADDER, RESOURCES, Step
 from meshmesh_daemon.core.diagnosis_readers import Answered
 from meshmesh_daemon.core.diagnosis_words import CORE_OBJECTS, of_failure, of_reason
-from meshmesh_daemon.core.errors import Action, Failure, rest_failure, transport_failure
+from meshmesh_daemon.core.errors import Action, Failure, transport_failure
 from meshmesh_daemon.core.problems import Problem, not_found
 from meshmesh_daemon.usecases.desks import Desk, Desks
 from meshmesh_daemon.usecases.sessions import Sessions
@@ -168,13 +168,7 @@ class _Climb:
         if answer.status == _OK and "json" not in answer.content_type:
             self._lost(step, seen, "captive_portal")
             return
-        failure = rest_failure(
-            status=answer.status,
-            content_type=answer.content_type,
-            body=answer.body,
-            headers=answer.headers,
-            now=self._clock.now(),
-        )
+        failure = answer.failure(self._clock.now())
         await self._read(step, seen, answer, failure)
 
     async def _get(self, step: Step, seen: Connection) -> HttpAnswer:

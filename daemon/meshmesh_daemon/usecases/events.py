@@ -8,8 +8,8 @@ client was not granted, or is granted no longer, is never told. The log lives in
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,6 +20,7 @@ from meshmesh_daemon.usecases.access import Access
 from meshmesh_daemon.usecases.access_requests import AccessRequest, AccessRequests, Standing
 from meshmesh_daemon.usecases.desks import Desks
 from meshmesh_daemon.usecases.pairings import Pairings, PairingView
+from meshmesh_daemon.usecases.plans_views import PlanView
 from meshmesh_storage.records import Client, Connection
 
 KEPT = 1000
@@ -36,7 +37,7 @@ class Event:
     """
 
     name: EventName
-    subject: Connection | PairingView | AccessRequest | None = None
+    subject: Connection | PairingView | AccessRequest | PlanView | None = None
     connection_id: str | None = None
     client_id: str | None = None
     for_all: bool = False
@@ -61,6 +62,7 @@ class _Reader:
     handing_over: bool = False
     ended: bool = False
     timer: asyncio.Task[None] | None = None
+    finishing: bool = False  # ends when it has taken what is there
 
 
 class Reading:
@@ -92,6 +94,8 @@ class Reading:
             if told is not None:
                 reader.handing_over = True
                 return told
+            if reader.finishing:
+                break
             reader.news.clear()
             await reader.news.wait()
         raise StopAsyncIteration
@@ -106,25 +110,35 @@ class Events:
         pairings: programs that ask to be paired.
         requests: clients that ask for a connection.
         clock: the time.
+        after: the id after which to go on counting, where the log of this run was closed once; None at the beginning.
     """
 
     def __init__(
-        self, *, desks: Desks, access: Access, pairings: Pairings, requests: AccessRequests, clock: Clock
+        self,
+        *,
+        desks: Desks,
+        access: Access,
+        pairings: Pairings,
+        requests: AccessRequests,
+        clock: Clock,
+        after: str | None = None,
     ) -> None:
         self._desks = desks
         self._access = access
         self._pairings = pairings
         self._requests = requests
         self._clock = clock
-        self._life = secrets.token_hex(4)  # ids of another run of the service are not known
+        life, _, newest = (after or "").rpartition("-")
+        self._life = life or secrets.token_hex(4)  # ids of another run of the service are not known
         self._log: deque[Event] = deque(maxlen=KEPT)
-        self._newest = 0
+        self._newest = int(newest or 0)
+        self._left = asyncio.Event()
         self._readers: set[_Reader] = set()
         self._shown: dict[str, Connection] = {}
 
     def start(self) -> None:
         """Listen from now on."""
-        self._shown = {desk.stored.id: without_secrets(desk.view) for desk in self._desks}
+        self._shown = {desk.stored.id: desk.view for desk in self._desks}  # with its secrets, which it goes with
         self._desks.listen(self._see_connection)
         self._access.listen(self._see_client)
         self._pairings.listen(self._see_pairing)
@@ -134,6 +148,27 @@ class Events:
         """End every reading."""
         for reader in self._readers:
             self._end(reader)
+
+    @property
+    def newest_id(self) -> str:
+        """The id of the last event, also where there was none yet."""
+        return self.id_of(self._newest)
+
+    async def finish(self, last: Event, seconds: float) -> None:
+        """Tell a last event, and let every reading end with it.
+
+        Args:
+            last: the event.
+            seconds: how long a reader may take; who needs longer is cut off with `close`.
+        """
+        self.publish(last)
+        for reader in self._readers:
+            reader.finishing = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._readers:
+                    self._left.clear()
+                    await self._left.wait()
 
     def publish(self, event: Event) -> None:
         """Tell an event to everybody who may see it."""
@@ -146,7 +181,12 @@ class Events:
 
     @asynccontextmanager
     async def read(
-        self, client_id: str | None, *, after: str | None, drop: Callable[[], None]
+        self,
+        client_id: str | None,
+        *,
+        after: str | None,
+        drop: Callable[[], None],
+        ends: Callable[[], Awaitable[None]] | None = None,
     ) -> AsyncGenerator[Reading, None]:
         """Read for as long as the block lasts.
 
@@ -155,6 +195,7 @@ class Events:
             after: the id of the last event that the reader knows, or None to begin now. Where what came after it is not
                 known any more, the reader is told `reset` and begins now.
             drop: cuts off a reader that must end while an event is on its way to it, and so is not being taken.
+            ends: waits for what the reading must end with; None where that is not known beforehand.
 
         Raises:
             Problem: 503, too many read already.
@@ -166,10 +207,14 @@ class Events:
         reader = _Reader(client_id, self._newest if place is None else place, drop, lost=place is None)
         self._readers.add(reader)
         self._set_timer(reader)
+        ending = asyncio.create_task(self._end_with(reader, ends)) if ends else None
         try:
             yield Reading(self, reader)
         finally:
             self._readers.discard(reader)
+            self._left.set()
+            if ending is not None:
+                ending.cancel()
             if reader.timer is not None:
                 reader.timer.cancel()
 
@@ -213,21 +258,28 @@ class Events:
         if reader.handing_over:
             reader.drop()
 
+    async def _end_with(self, reader: _Reader, ends: Callable[[], Awaitable[None]]) -> None:
+        await ends()
+        self._end(reader)
+
     def _see_connection(self, _before: Connection | None, after: Connection | None) -> None:
         if after is None:
             gone = self._shown.pop(_before.id, None) if _before else None
             if gone is not None:
-                event = Event(name=EventName.CONNECTION_UPDATED, subject=gone, connection_id=gone.id, gone=True)
+                last = without_secrets(gone)
+                event = Event(name=EventName.CONNECTION_UPDATED, subject=last, connection_id=last.id, gone=True)
                 self.publish(event)
             return
         shown = without_secrets(after)
-        names = of_change(self._shown.get(shown.id), shown)
+        was = self._shown.get(shown.id)
+        names = of_change(without_secrets(was) if was else None, shown)
         self._shown[shown.id] = shown
         for name in names:
             self.publish(Event(name=name, subject=shown, connection_id=shown.id))
 
     def _see_pairing(self, asked: PairingView) -> None:
-        self.publish(Event(name=EventName.PAIRING_REQUESTED, subject=asked))
+        name = EventName.PAIRING_REQUESTED if asked.pending else EventName.PAIRING_DECIDED
+        self.publish(Event(name=name, subject=asked))
 
     def _see_request(self, request: AccessRequest) -> None:
         pending = request.status is Standing.PENDING

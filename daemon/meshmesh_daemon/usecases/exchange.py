@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from meshmesh_daemon.adapters.salesforce import Lost, Outside
 from meshmesh_daemon.core import oauth
 from meshmesh_daemon.core.clock import Clock
-from meshmesh_daemon.core.errors import Action, Failure, redirect_failure, status_of, token_failure, transport_failure
+from meshmesh_daemon.core.errors import Action, Failure, redirect_failure, status_of, transport_failure
 from meshmesh_daemon.core.hosts import HostPolicy, UntrustedHost, suggest_name
 from meshmesh_daemon.core.names import next_free
 from meshmesh_daemon.core.oauth import BadAnswer, Refused, Registration, TokenSet
@@ -137,17 +137,7 @@ class Exchange:
             except BadAnswer as missing:
                 if "json" in answer.content_type:
                     raise _incomplete(str(missing)) from None
-        raise sign_in_failed(
-            token_failure(
-                status=answer.status,
-                content_type=answer.content_type,
-                body=answer.body,
-                headers=answer.headers,
-                grant=grant,
-                now=self._clock.now(),
-            ),
-            wish,
-        )
+        raise sign_in_failed(answer.token_failure(grant, self._clock.now()), wish)
 
     async def _keep(self, wish: Wish, tokens: TokenSet) -> Connection:
         try:

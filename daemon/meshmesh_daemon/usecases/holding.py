@@ -3,12 +3,12 @@
 What nobody keeps is revoked at Salesforce, so that it uses up none of the person's five approvals.
 """
 
-import asyncio
 from collections.abc import Iterable
 
 from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.usecases.attempts import Attempt
+from meshmesh_daemon.usecases.background import Background
 from meshmesh_daemon.usecases.beginning import LIFETIME
 from meshmesh_daemon.usecases.exchange import Exchange, Held
 
@@ -24,15 +24,13 @@ class Holding:
     def __init__(self, exchange: Exchange, clock: Clock) -> None:
         self._exchange = exchange
         self._clock = clock
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     def hold(self, attempt: Attempt, held: Held) -> None:
         """End an attempt with its problem, and hold what it brought for ten minutes."""
         attempt.held = held
         attempt.end("failed", error=held.problem)
-        task = asyncio.create_task(self._drop_later(attempt))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._background.spawn(self._drop_later(attempt))
 
     async def keep(self, attempt: Attempt, name: str) -> None:
         """Store what an attempt brought.
@@ -52,9 +50,7 @@ class Holding:
 
     async def close(self, attempts: Iterable[Attempt]) -> None:
         """Give back everything that is still held."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.cancel()
         for attempt in attempts:
             await self._drop(attempt)
 

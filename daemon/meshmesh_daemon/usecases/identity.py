@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from meshmesh_daemon.adapters.salesforce import HttpAnswer, Lost, Outside
 from meshmesh_daemon.core import oauth, orgs
 from meshmesh_daemon.core.clock import Clock
-from meshmesh_daemon.core.errors import Action, Failure, rest_failure
+from meshmesh_daemon.core.errors import Action, Failure
 from meshmesh_daemon.core.oauth import TokenSet
 from meshmesh_daemon.core.orgs import OrgFacts
 from meshmesh_storage.records import Environment, Kind
@@ -48,13 +48,7 @@ async def ask(outside: Outside, tokens: TokenSet, *, origin: str, environment: E
     facts = orgs.read_facts(organization.body, environment) if organization else None
     failure = None
     if organization and organization.status != _OK:
-        failure = rest_failure(
-            status=organization.status,
-            content_type=organization.content_type,
-            body=organization.body,
-            headers=organization.headers,
-            now=clock.now(),
-        )
+        failure = organization.failure(clock.now())
     blocked = failure if failure and failure.action in {Action.ADMIN, Action.CONFIG, Action.RECONNECT} else None
     return Identity(
         username=(orgs.read_username(user.body) if user and user.status == _OK else None) or tokens.user_id,

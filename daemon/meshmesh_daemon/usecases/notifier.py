@@ -6,7 +6,7 @@ again does not flicker. A browser is opened by a pressed button and by nothing e
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 
 from meshmesh_daemon.adapters.browser import Browser
 from meshmesh_daemon.adapters.notifications import Dismissed, Notifications, Pressed
@@ -14,6 +14,7 @@ from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.core.notices import ABANDONED_SECONDS, LOOK, RECONNECT, SNOOZE, SNOOZE_SECONDS, Board, Notice
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.usecases.attempts import SignInView
+from meshmesh_daemon.usecases.background import Background
 from meshmesh_daemon.usecases.desks import Desks
 from meshmesh_daemon.usecases.waiting import Waiting
 from meshmesh_storage.errors import VaultError
@@ -60,7 +61,7 @@ class Notifier:
         self._changed = asyncio.Event()
         self._up: set[str] = set()
         self._pressed: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     def start(self) -> None:
         """Listen from now on; what is ill already is told once."""
@@ -68,13 +69,11 @@ class Notifier:
         self._waiting.listen(self._see_waiting)
         for desk in self._desks:
             self._see(None, desk.view)
-        self._spawn(self._run())
+        self._background.spawn(self._run())
 
     async def close(self) -> None:
         """Stop telling."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.cancel()
 
     async def _run(self) -> None:
         while True:
@@ -117,15 +116,15 @@ class Notifier:
             case Dismissed(key):
                 self._board.hide(key, now)
                 self._up.discard(key)
-                self._spawn(self._settle_after(ABANDONED_SECONDS))
+                self._background.spawn(self._settle_after(ABANDONED_SECONDS))
             case Pressed(key, button) if button == SNOOZE:
                 self._board.snooze(key, now)
                 self._settle()
-                self._spawn(self._settle_after(SNOOZE_SECONDS))
+                self._background.spawn(self._settle_after(SNOOZE_SECONDS))
             case Pressed(key, button) if key not in self._pressed:
                 self._pressed.add(key)
                 self._board.press(key, button, now)
-                self._spawn(self._follow(key, button))
+                self._background.spawn(self._follow(key, button))
             case _:
                 pass  # pressed again while the first press is on its way
 
@@ -162,8 +161,3 @@ class Notifier:
         if begun.authorize_url is None or await self._browser.open(begun.authorize_url):
             return None
         return f"No browser could be opened. {by_hand}"
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -5,9 +5,11 @@ import hmac
 import secrets
 from dataclasses import dataclass, field, replace
 
+from meshmesh_daemon.core.activity import OWNER, SERVICE, Deed
 from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.core.presence import MAX_PIN, MIN_PIN, Tries
 from meshmesh_daemon.core.problems import Next, Problem, bad_field
+from meshmesh_daemon.usecases.activity import Activity
 from meshmesh_storage import pins
 from meshmesh_storage.records import PinRecord
 from meshmesh_storage.vault import Vault
@@ -25,10 +27,12 @@ class Pins:
 
     Args:
         vault: where its hash is kept.
+        activity: is told when it is set, and when it is locked.
         clock: the time.
     """
 
     vault: Vault
+    activity: Activity
     clock: Clock
     _record: PinRecord | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -55,13 +59,17 @@ class Pins:
         """
         if not MIN_PIN <= len(pin) <= MAX_PIN:
             raise bad_field("pin", f"must have {MIN_PIN} to {MAX_PIN} characters.")
+        action, detail = Deed.PIN_SET, "The approval PIN was set."
         if self.is_set:
+            action, detail = Deed.PIN_CHANGED, "The approval PIN was changed."
             if current is None:
                 raise bad_field("current", "is required: a PIN is set already.")
             await self.check(current)
         salt = secrets.token_bytes(SALT_BYTES)
         empty = PinRecord(salt=salt, memory_kib=MEMORY_KIB, iterations=ITERATIONS, lanes=LANES, digest=b"")
-        await self._store(replace(empty, digest=await asyncio.to_thread(_digest, empty, pin)))
+        hashed = replace(empty, digest=await asyncio.to_thread(_digest, empty, pin))
+        await self.activity.record(OWNER, action, detail=detail)
+        await self._store(hashed)
 
     async def check(self, pin: str) -> None:
         """Hold a PIN against the one that is set; one at a time, so that tries are counted one by one.
@@ -87,6 +95,7 @@ class Pins:
             after = tries.after_failure(self.clock.now())
             await self._store(replace(record, failed=after.failed, not_before=after.not_before))
             if not hmac.compare_digest(await asyncio.to_thread(_digest, record, pin), record.digest):
+                self._tell_locked(after)
                 raise Problem(
                     403,
                     "presence_required",
@@ -95,6 +104,12 @@ class Pins:
                     members={"ways": ["pin"]},
                 )
             await self._store(replace(record, failed=0, not_before=None))
+
+    def _tell_locked(self, tries: Tries) -> None:
+        wait = tries.wait(self.clock.now())
+        if wait:
+            detail = f"{tries.failed} wrong PINs: none counts for {round(wait)} s."
+            self.activity.note(SERVICE, Deed.PIN_LOCKED, detail=detail)
 
     async def _store(self, record: PinRecord) -> None:
         async with self.vault.transaction() as tx:

@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from meshmesh_daemon.adapters.notifications import Dismissed, Notifications, Pressed
 from meshmesh_daemon.core.clock import Clock
@@ -16,11 +17,11 @@ from meshmesh_daemon.core.notices import Button, Notice, clipped
 from meshmesh_daemon.core.presence import widens
 from meshmesh_daemon.core.problems import Next, Problem
 from meshmesh_daemon.usecases.desks import Desks
-from meshmesh_daemon.usecases.pins import Pins
 from meshmesh_storage.records import Connection, Grant, Kind
 
 APPROVE = "approve"
 DENY = "deny"
+_STEPS = {"pin": "type the approval PIN", "notification": "press Approve in the notification"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,19 @@ class Consent:
     given: bool = False
 
 
+class PinCheck(Protocol):
+    """Knows the approval PIN."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is one."""
+        ...
+
+    async def check(self, pin: str) -> None:
+        """Hold a PIN against it; see `Pins`."""
+        ...
+
+
 class Presence:
     """Asks for a person.
 
@@ -46,7 +60,7 @@ class Presence:
         clock: the time.
     """
 
-    def __init__(self, *, pins: Pins, screen: Notifications, desks: Desks, clock: Clock) -> None:
+    def __init__(self, *, pins: PinCheck, screen: Notifications, desks: Desks, clock: Clock) -> None:
         self._pins = pins
         self._screen = screen
         self._desks = desks
@@ -116,10 +130,14 @@ class Presence:
         if answer.result() != APPROVE:
             raise Problem(403, "not_allowed", "The person at the screen said no.")
 
-    def _required(self) -> Problem:
+    @property
+    def ways(self) -> list[str]:
+        """How a person can be seen just now: `pin`, `notification`, both or neither."""
         ways = ["pin"] if self._pins.is_set else []
-        if self._screen.has_buttons:
-            ways.append("notification")
+        return [*ways, "notification"] if self._screen.has_buttons else ways
+
+    def _required(self) -> Problem:
+        ways = self.ways
         if not ways:
             return Problem(
                 403,
@@ -128,11 +146,12 @@ class Presence:
                 next_step=Next("Set an approval PIN, then try again", "meshmesh pin"),
                 members={"ways": []},
             )
+        step = ", or ".join(_STEPS[way] for way in ways)
         return Problem(
             403,
             "presence_required",
             "This widens what a program may do, so a person must approve it.",
-            next_step=Next("Type the approval PIN, or press Approve in the notification"),
+            next_step=Next(step[:1].upper() + step[1:]),
             members={"ways": ways},
         )
 

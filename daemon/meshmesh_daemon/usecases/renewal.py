@@ -11,7 +11,7 @@ from datetime import timedelta
 from meshmesh_daemon.adapters.salesforce import HostRefused, HttpAnswer, Lost, Outside
 from meshmesh_daemon.core import lifecycle, oauth
 from meshmesh_daemon.core.clock import Clock
-from meshmesh_daemon.core.errors import Action, Failure, token_failure, transport_failure
+from meshmesh_daemon.core.errors import Action, Failure, transport_failure
 from meshmesh_daemon.core.hosts import HostPolicy, UntrustedHost
 from meshmesh_daemon.core.lifecycle import OtherIdentity, Records
 from meshmesh_daemon.core.oauth import BadAnswer, Registration, TokenSet
@@ -112,14 +112,8 @@ class Renewal:
         return await self._settled(unsaved, unsaved.generation - 1)
 
     async def _refused(self, connection: Connection, app: App, answer: HttpAnswer, records: Records) -> Outcome:
-        failure = token_failure(
-            status=answer.status,
-            content_type=answer.content_type,
-            body=answer.body,
-            headers=answer.headers,
-            grant=app.flow.value if app.flow is Flow.CLIENT_CREDENTIALS else "refresh_token",
-            now=self._clock.now(),
-        )
+        grant = app.flow.value if app.flow is Flow.CLIENT_CREDENTIALS else "refresh_token"
+        failure = answer.token_failure(grant, self._clock.now())
         if failure.action is Action.RETRY:
             return await self._lost(connection, failure, records, lost=_may_have_been_executed(answer))
         changed = lifecycle.failed(connection, failure, records, now=self._clock.now())
@@ -157,8 +151,9 @@ class Renewal:
         if lifetime is None:
             return None
         known = replace(session, expires_at=session.issued_at + timedelta(seconds=lifetime))
-        learned = replace(connection, session=known)
         async with self._vault.transaction() as tx:
+            present = await connections.get(tx, connection.id) or connection  # it may be blocked by now: that stays
+            learned = replace(present, session=known)
             await connections.update(tx, learned, expected_generation=connection.generation)
         return learned
 

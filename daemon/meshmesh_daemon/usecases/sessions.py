@@ -15,7 +15,7 @@ from meshmesh_daemon.adapters.salesforce import Lost
 from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.core.errors import Action, Failure, transport_failure
 from meshmesh_daemon.core.lifecycle import NEEDS_SOMEBODY, Records, failed, host_refused, recovered
-from meshmesh_daemon.core.problems import Next, Problem
+from meshmesh_daemon.core.problems import Next, Problem, vault_locked
 from meshmesh_daemon.usecases.desks import Desk, Desks
 from meshmesh_daemon.usecases.renewal import Outcome, Renewal
 from meshmesh_daemon.usecases.waiting import Waiting
@@ -51,6 +51,7 @@ class Sessions:
         self._waiting = waiting
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
         self._silent_apps: set[str] = set()  # that may not introspect: asked once, not after every refresh
 
     async def settle(self) -> None:
@@ -62,6 +63,11 @@ class Sessions:
             if desk is not None:
                 desk.rotation_open = True
                 self._spawn(self._settle(desk, SETTLE_SECONDS))
+
+    def send_away(self) -> None:
+        """Give no session from now on; who waits for one is told that the vault is locked."""
+        self._closed = True
+        self._desks.wake()
 
     async def close(self) -> None:
         """Let refreshes that were sent come to their end (ten seconds), then stop."""
@@ -82,12 +88,14 @@ class Sessions:
             rejected: an access token that got a 401; it counts only if it is the present one.
 
         Raises:
-            Problem: 409 `reconnect_required` with the reason, 503 `offline` with Retry-After.
+            Problem: 409 `reconnect_required` with the reason, 503 `offline` with Retry-After, 423 `vault_locked`.
         """
+        if self._closed:
+            raise vault_locked()
         session = desk.stored.session
         if rejected is not None and session and _same(rejected, session.access_token):
             desk.dead_generation = desk.stored.generation
-        _refuse_unwell(desk)
+        refuse_unwell(desk)
         if not self._usable(desk, min_ttl):
             await self._renewed(desk)
         return desk.stored
@@ -107,6 +115,16 @@ class Sessions:
         Raises:
             Problem: as `live`, when the time is over.
         """
+        try:
+            if (
+                self._usable(desk, min_ttl) and rejected is None
+            ):  # the way that is gone a thousand times for each other one
+                return await self.live(desk, min_ttl=min_ttl)
+        except Problem:
+            pass  # is met again below, where it is noted and waited for
+        well = desk.stored.status not in NEEDS_SOMEBODY and not self._closed
+        if well and rejected is None and self._usable(desk, min_ttl):
+            return desk.stored  # as `live` says, without what only a wait needs
         deadline = self._clock.monotonic() + seconds
         while True:
             with self._desks.change_of(desk.stored.id) as changed:
@@ -116,7 +134,7 @@ class Sessions:
                     if desk.stored.status in NEEDS_SOMEBODY:
                         self._waiting.note(desk.stored.id, who)
                     left = deadline - self._clock.monotonic()
-                    if left <= 0 or self._desks.get(desk.stored.id) is not desk:
+                    if left <= 0 or self._closed or self._desks.get(desk.stored.id) is not desk:
                         raise
                     changed.clear()  # what `live` itself changed is no news
                     await self._pause(changed, min(left, problem.retry_after or left))
@@ -156,7 +174,7 @@ class Sessions:
             self._depart(desk)
         if desk.flight is not None:
             await asyncio.shield(desk.flight)
-        _refuse_unwell(desk)
+        refuse_unwell(desk)
         if desk.stored.generation == generation:
             raise _offline(desk, max(desk.not_before - self._clock.monotonic(), 1.0))
 
@@ -302,7 +320,15 @@ def _same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode())
 
 
-def _refuse_unwell(desk: Desk) -> None:
+def refuse_unwell(desk: Desk) -> None:
+    """Refuse what needs a session while only a person can mend the connection.
+
+    Args:
+        desk: the connection's.
+
+    Raises:
+        Problem: 409 `reconnect_required` with the reason.
+    """
     connection = desk.stored
     if connection.status in NEEDS_SOMEBODY:
         verb = "reconnect" if connection.status is Status.NEEDS_YOU else "test"

@@ -50,3 +50,7 @@ class OwnTerminal:
                 next_step=Next("Widen it", f"meshmesh mode terminal {connection.name} build"),
             )
         return grant
+
+    async def forget(self) -> None:
+        """Forget the persons who were seen: the next use asks for one."""
+        await self._access.end_timed(TERMINAL)

@@ -14,7 +14,7 @@ from meshmesh_demo.rest.call import Call, Reply
 from meshmesh_demo.rest.router import dispatch
 from meshmesh_demo.rest.session import caller_of
 
-_VERSION = re.compile(r"v\d{2,3}\.0", re.ASCII)
+_VERSION = re.compile(r"v\d{2,3}\.0", re.ASCII | re.IGNORECASE)
 JSON_TYPE = "application/json;charset=UTF-8"
 
 
@@ -47,7 +47,7 @@ async def _reply(org: Org, request: web.Request, path: tuple[str, ...]) -> Reply
         org=org,
         caller=caller,
         method=_method(request, query),
-        version=path[0],
+        version=path[0].lower(),
         path=path[1:],
         query=query,
         headers={name.lower(): value for name, value in request.headers.items()},
@@ -57,8 +57,11 @@ async def _reply(org: Org, request: web.Request, path: tuple[str, ...]) -> Reply
 
 
 def _method(request: web.Request, query: Mapping[str, str]) -> str:
-    """The method; a POST may stand for another one."""
-    return query.get("_HttpMethod", "POST").upper() if request.method == "POST" else request.method
+    """The method; a POST may stand for another one, said in the query or, as some servers take it, in a header."""
+    if request.method != "POST":
+        return request.method
+    asked = next((value for name, value in query.items() if name.lower() == "_httpmethod"), "POST")
+    return request.headers.get("X-HTTP-Method-Override", asked).upper()
 
 
 def _web(org: Org, reply: Reply, request: web.Request) -> web.Response:

@@ -62,11 +62,12 @@ async def _process(call: Call, job: Job) -> None:
         raise
     sobject, records = call.org.store.sobject(job.object), records_of(call)
     async with call.org.store.transaction():
-        job.outcomes = [_row(records, sobject, job, row) for row in rows]
+        job.outcomes = [carry_out(records, sobject, job, row) for row in rows]
     job.state = "JobComplete"
 
 
-def _row(records: Records, sobject: SObject, job: Job, row: dict[str, str]) -> Outcome:
+def carry_out(records: Records, sobject: SObject, job: Job, row: dict[str, str]) -> Outcome:
+    """Do with one row what its job says; a refusal is an outcome too."""
     values = {name: None if text == "#N/A" else text for name, text in row.items() if text}
     record_id, created = next((text for name, text in row.items() if name.lower() == "id"), ""), False
     given = {name: text for name, text in values.items() if name.lower() != "id"}

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from meshmesh_demo.errors import SalesforceError, not_found, refuse
-from meshmesh_demo.rest import collections, extract, graphql, ingest, meta, queries, rows, search, tooling, tree
+from meshmesh_demo.rest import collections, extract, graphql, ingest, meta, queries, rows, search, tooling, tree, uiapi
 from meshmesh_demo.rest.call import Call, Operation, Reply
 from meshmesh_demo.rest.composite import Composites
+from meshmesh_demo.rest.deeds import DEEDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ async def _found(call: Call) -> Reply:
 
 _COMPOSITES = Composites(dispatch)
 RULES: list[Rule] = [
+    *(Rule(deed.method, deed.pattern, deed.carry_out) for deed in DEEDS),
     Rule("GET", "", meta.resources),
     Rule("GET", "limits", meta.limits),
     Rule("GET", "recent", meta.recent),
@@ -108,4 +110,8 @@ RULES: list[Rule] = [
     Rule("GET", "tooling/query", queries.query),
     Rule("GET", "tooling/query/{locator}", queries.more),
     Rule("GET", "tooling/executeAnonymous", tooling.execute_anonymous),
+    Rule("POST", "ui-api/records", uiapi.create),
+    Rule("GET", "ui-api/records/{id}", uiapi.read),
+    Rule("PATCH", "ui-api/records/{id}", uiapi.update),
+    Rule("DELETE", "ui-api/records/{id}", uiapi.delete),
 ]

@@ -104,7 +104,7 @@ class _Parser:
         all_rows = self._tail()
         self._depth -= 1
         return Query(
-            select=tuple(select), source=source.text, source_at=source.at, alias=alias, where=where,
+            select=tuple(select), source=source.text, alias=alias, where=where,
             group_by=group_by, having=having, order_by=order_by, limit=limit, offset=offset, all_rows=all_rows,
         )  # fmt: skip
 

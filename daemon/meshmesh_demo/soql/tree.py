@@ -109,7 +109,6 @@ class Query:
 
     select: "tuple[Path | Call | AllFields | Query, ...]"
     source: str
-    source_at: int
     alias: str | None = None
     where: Condition | None = None
     group_by: tuple[Path, ...] = ()

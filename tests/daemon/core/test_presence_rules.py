@@ -16,6 +16,8 @@ PLAN, BUILD = replace(READ, mode=Mode.PLAN), replace(READ, mode=Mode.BUILD)
 RAW = replace(BUILD, raw_token=True)
 LONGER = replace(READ, expires_at=START + timedelta(days=2))
 FOR_EVER = replace(READ, expires_at=None)
+LASTING = replace(PLAN, expires_at=None)
+FOR_A_WHILE = replace(BUILD, then=LASTING)  # Build for a day, and Plan after it
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,11 @@ FOR_EVER = replace(READ, expires_at=None)
         ([FOR_EVER], [LONGER], []),
         ([READ], [], []),
         ([BUILD], [replace(LONGER, mode=Mode.READ)], [replace(LONGER, mode=Mode.READ)]),
+        ([FOR_A_WHILE], [LASTING], []),
+        ([FOR_A_WHILE], [FOR_EVER], []),
+        ([FOR_A_WHILE], [replace(LONGER, mode=Mode.BUILD)], [replace(LONGER, mode=Mode.BUILD)]),
+        ([replace(BUILD, then=READ)], [PLAN], []),
+        ([replace(BUILD, then=FOR_EVER)], [LASTING], [LASTING]),
     ],
 )
 def test_what_gives_more_widens(before: list[Grant], after: list[Grant], expected: list[Grant]) -> None:

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshmesh_daemon.core.reads import is_clear_read
-from meshmesh_daemon.core.targets import BadTarget, read_target
+from meshmesh_daemon.core.targets import BadTarget, read_inner, read_target
 
 VERSION = "/services/data/v66.0"
 REFUSED = [
@@ -95,61 +94,38 @@ def test_what_is_rebuilt_reads_the_same(text: str) -> None:
     assert ".." not in target.rebuilt().partition("?")[0].split("/")
 
 
-READS = [
-    ("GET", "/services/data"),
-    ("GET", "/services/data/"),
-    ("GET", VERSION),
-    ("HEAD", f"{VERSION}/limits"),
-    ("GET", f"{VERSION}/query/"),
-    ("GET", f"{VERSION}/query/01gD0000002HU6KIAW-2000"),
-    ("GET", f"{VERSION}/queryAll"),
-    ("GET", f"{VERSION}/sobjects"),
-    ("GET", f"{VERSION}/sobjects/Account/describe"),
-    ("GET", f"{VERSION}/sobjects/My__c/001000000000001AAA"),
-    ("GET", f"{VERSION}/sobjects/Account/External_Key__c/ACC-0001"),
-    ("GET", f"{VERSION}/sobjects/Account/001000000000001/Contacts"),
-    ("GET", f"{VERSION}/composite/sobjects/Account"),
-    ("GET", f"{VERSION}/tooling/query"),
-    ("GET", "/services/oauth2/userinfo"),
-    ("GET", "/id/00D000000000062EAA/005000000000001AAA"),
-]
-WRITES = [
-    ("POST", f"{VERSION}/sobjects/Account"),
-    ("PATCH", f"{VERSION}/sobjects/Account/001000000000001AAA"),
-    ("DELETE", f"{VERSION}/sobjects/Account/001000000000001AAA"),
-    ("PUT", VERSION),
-    ("OPTIONS", VERSION),
-    ("GET", f"{VERSION}/tooling/executeAnonymous"),
-    ("GET", f"{VERSION}/tooling/executeanonymous/"),
-    ("GET", f"{VERSION}/tooling/runTestsSynchronous"),
-    ("GET", f"{VERSION}/actions/custom/flow/X"),
-    ("GET", f"{VERSION}/connect/batch"),
-    ("GET", f"{VERSION}/nowhere"),
-    ("GET", "/services/apexrest/x"),
-    ("GET", "/services/Soap/u/66.0"),
-    ("GET", "/services/async/66.0/job"),
-    ("GET", "/services/oauth2/revoke"),
-    ("GET", "/services/data/v66.0x/query"),
-    ("get", VERSION),
-    ("GET", f"{VERSION}/sobjects/Account/describe\n"),
-]
+@pytest.mark.parametrize(
+    ("url", "prefix", "path", "query"),
+    [
+        (f"{VERSION}/sobjects/Account/@{{a.id}}", "", f"{VERSION}/sobjects/Account/@ref", ()),
+        (f"{VERSION}/sobjects/@{{a.records[0].type}}", "", f"{VERSION}/sobjects/@ref", ()),
+        (f"{VERSION}/query?q=SELECT Id FROM Account", "", f"{VERSION}/query", (("q", "SELECT Id FROM Account"),)),
+        (f"{VERSION}/query/?q=SELECT+Id", "", f"{VERSION}/query/", (("q", "SELECT Id"),)),
+        ("v66.0/limits", "/services/data/", f"{VERSION}/limits", ()),
+        ("/v66.0/limits", "/services/data/", f"{VERSION}/limits", ()),
+        (f"{VERSION}/limits", "/services/data/", f"{VERSION}/limits", ()),
+    ],
+)
+def test_an_address_in_a_composite_reads_by_the_same_grammar(
+    url: str, prefix: str, path: str, query: tuple[tuple[str, str], ...]
+) -> None:
+    """References and blanks, which clients write there, are known; a batch begins at the version."""
+    target = read_inner(url, prefix)
+
+    assert (target.path, target.query) == (path, query)
 
 
-@pytest.mark.parametrize(("method", "path"), READS)
-def test_clear_reads_pass(method: str, path: str) -> None:
-    """What surely changes nothing passes."""
-    assert is_clear_read(method, path, None)
+@pytest.mark.parametrize("raw", [raw.removeprefix("/o/demo") for raw in REFUSED if raw.startswith("/o/demo/")])
+def test_an_address_in_a_composite_has_one_reading_too(raw: str) -> None:
+    """What is refused outside is refused inside."""
+    with pytest.raises(BadTarget):
+        read_inner(raw)
 
 
-@pytest.mark.parametrize(("method", "path"), WRITES)
-def test_everything_else_is_a_write(method: str, path: str) -> None:
-    """What is not known to be a read is none."""
-    assert not is_clear_read(method, path, None)
-
-
-@pytest.mark.parametrize("tail", ["FOR VIEW", "for  reference", "FOR\nUPDATE", "UPDATE TRACKING", "update viewstat"])
-@pytest.mark.parametrize("path", [f"{VERSION}/query", f"{VERSION}/queryAll/", f"{VERSION}/search"])
-def test_a_query_that_leaves_a_trace_is_a_write(tail: str, path: str) -> None:
-    """SOQL and SOSL that change usage data are no clear reads."""
-    assert not is_clear_read("GET", path, f"SELECT Id FROM Account {tail}")
-    assert is_clear_read("GET", path, "SELECT Id FROM Account")
+@pytest.mark.parametrize(
+    "url", ["", "services/data", "https://x/services/data", "@{a}/x", f"{VERSION}/@{{a b}}", f"{VERSION}/@{{a"]
+)
+def test_an_address_in_a_composite_begins_at_the_root(url: str) -> None:
+    """Another host, or a reference that is none, has no meaning here."""
+    with pytest.raises(BadTarget):
+        read_inner(url)

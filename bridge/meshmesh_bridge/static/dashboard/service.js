@@ -1,9 +1,12 @@
 /* The owner's API. The session is in localStorage and travels in a header, so that no other page can make the browser send it. */
 
-import { ask, el, field } from "./page.js";
+import { ask, el, field, say } from "./page.js";
 
 export const SESSION = "meshmesh-session";
+export const HEADER = "MeshMesh-Session";
 export const ENDED = "session-ended"; // the event: the service knows this session no more
+export const BUTTON_SECONDS = 50; // for which a call waits for the button of a notification
+const UNREACHABLE = { code: "unreachable", detail: "MeshMesh does not answer. Is the service running?", next: null };
 
 class Refusal extends Error {
   constructor(problem) {
@@ -12,6 +15,11 @@ class Refusal extends Error {
   }
 }
 
+export function session() {
+  return localStorage.getItem(SESSION) ?? "";
+}
+
+/** A call without the session; the answer's document, or its HTML, or null where it has no body. */
 export async function send(method, path, body, headers) {
   const type = body === undefined ? {} : { "Content-Type": "application/json" };
   let answer;
@@ -24,16 +32,18 @@ export async function send(method, path, body, headers) {
       credentials: "omit",
     });
   } catch {
-    throw new Refusal({ code: "unreachable", detail: "MeshMesh does not answer. Is the service running?", next: null });
+    throw new Refusal(UNREACHABLE);
   }
   const text = await answer.text();
-  const found = text ? JSON.parse(text) : null;
+  const isPage = answer.headers.get("Content-Type")?.startsWith("text/html");
+  const found = text && !isPage ? JSON.parse(text) : text || null;
   if (answer.ok) return found;
-  throw new Refusal(found ?? { code: "", detail: `The service answered ${answer.status}.`, next: null });
+  throw new Refusal(found?.detail ? found : { code: "", detail: `The service answered ${answer.status}.`, next: null });
 }
 
+/** A call of the owner's. */
 export async function api(method, path, body, wait) {
-  const headers = { "MeshMesh-Session": localStorage.getItem(SESSION) ?? "" };
+  const headers = { [HEADER]: session() };
   if (wait) headers.Prefer = `wait=${wait}`;
   try {
     return await send(method, path, body, headers);
@@ -51,20 +61,39 @@ export async function asPerson(method, path, body) {
       return await api(method, path, proof.pin ? { ...body, pin: proof.pin } : body, proof.wait);
     } catch (error) {
       if (error.problem?.code !== "presence_required") throw error;
-      proof = await askForProof(error.problem);
+      proof = await proofFor(error.problem);
       if (!proof) throw error;
+      if (proof.wait) say("Press Approve in the notification.");
     }
   }
 }
 
-function askForProof(problem) {
+function proofFor(problem) {
   const ways = problem.ways ?? [];
-  const pin = el("input", { type: "password", autocomplete: "off", maxlength: "64", id: "pin" });
-  return ask("A person must approve this", [problem.detail, ways.length ? "" : "Set a PIN in a terminal: meshmesh pin"], {
+  return ways.length ? givenPin(problem, ways) : firstPin(problem);
+}
+
+function givenPin(problem, ways) {
+  const pin = el("input", { type: "password", autocomplete: "off", maxlength: "64" });
+  const byPin = ["Approve", () => (pin.value ? { pin: pin.value } : null)];
+  const byButton = ["Ask in a notification", () => ({ wait: BUTTON_SECONDS })];
+  return ask("A person must approve this", [problem.detail], {
     controls: ways.includes("pin") ? [field("Approval PIN", pin)] : [],
-    buttons: [
-      ...(ways.includes("pin") ? [["Approve", () => (pin.value ? { pin: pin.value } : null)]] : []),
-      ...(ways.includes("notification") ? [["Ask in a notification", () => ({ wait: 50 })]] : []),
-    ],
+    buttons: [...(ways.includes("pin") ? [byPin] : []), ...(ways.includes("notification") ? [byButton] : [])],
   });
+}
+
+/** Where nothing can stand for the person yet, the first thing to approve begins with setting the PIN. */
+async function firstPin(problem) {
+  const fields = ["A PIN, 4 to 64 characters", "Once more"].map((label) =>
+    field(label, el("input", { type: "password", autocomplete: "off", minlength: "4", maxlength: "64", required: true })));
+  const [pin, again] = fields.map((one) => one.querySelector("input"));
+  again.oninput = () => again.setCustomValidity(again.value === pin.value ? "" : "The two differ.");
+  const chosen = await ask("Set an approval PIN first", [problem.detail, "It will be asked for whenever something widens what a program may do."], {
+    controls: fields,
+    buttons: [["Set it and approve", () => pin.value]],
+  });
+  if (!chosen) return null;
+  await api("POST", "/v1/pin", { pin: chosen });
+  return { pin: chosen };
 }

@@ -65,6 +65,38 @@ class NoScreen:
         """There is nothing to withdraw."""
 
 
+class Pane:
+    """A part of a screen, for rooms that close before the screen does: what they showed is wiped off at once.
+
+    Args:
+        screen: the screen.
+    """
+
+    def __init__(self, screen: Notifications) -> None:
+        self._screen = screen
+        self._shown: set[str] = set()
+
+    @property
+    def has_buttons(self) -> bool:
+        """As the screen."""
+        return self._screen.has_buttons
+
+    def show(self, notice: Notice, heard: Heard) -> None:
+        """See `Notifications`."""
+        self._shown.add(notice.key)
+        self._screen.show(notice, heard)
+
+    def withdraw(self, key: str) -> None:
+        """See `Notifications`."""
+        self._shown.discard(key)
+        self._screen.withdraw(key)
+
+    def wipe(self) -> None:
+        """Take everything off that was shown here."""
+        for key in tuple(self._shown):
+            self.withdraw(key)
+
+
 @asynccontextmanager
 async def notifications(platform: str, environ: Mapping[str, str], clock: Clock) -> AsyncGenerator[Notifications, None]:
     """The notifications of this machine; at the end all of ours leave the screen.

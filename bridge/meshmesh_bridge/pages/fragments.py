@@ -1,0 +1,52 @@
+"""What every fragment of the dashboard shares: how it is rendered, with the numbers that stand in the sidebar."""
+
+from aiohttp import web
+
+from meshmesh_bridge.declared import Answer
+from meshmesh_bridge.guard import Handler, Need, Route
+from meshmesh_bridge.house import House, house_of
+from meshmesh_bridge.pages import markup
+from meshmesh_bridge.shapes import Json, owner_connection_shape
+from meshmesh_daemon.core.lifecycle import NEEDS_SOMEBODY
+from meshmesh_storage.plan_records import PlanStatus
+
+PREFIX = "/dashboard"
+_FRAGMENT = {200: Answer(description="A piece of the dashboard", content_types=("text/html",))}
+
+
+def fragment(request: web.Request, template: str, **values: object) -> web.Response:
+    """A piece of the dashboard.
+
+    Args:
+        request: whose answer it is.
+        template: file name under `templates/dashboard/`.
+        values: what the template shows; escaped there.
+    """
+    house = house_of(request)
+    text = markup(f"dashboard/{template}", values | {"counts": _counts(house), "port": house.port})
+    return web.Response(text=text, content_type="text/html")
+
+
+def route(path: str, handler: Handler, *, waits: bool = False) -> Route:
+    """A fragment's line in the table: the owner's, and nobody else's."""
+    return Route(method="GET", path=PREFIX + path, need=Need.OWNER, handler=handler, answers=_FRAGMENT, waits=waits)
+
+
+def connections_of(house: House) -> list[Json]:
+    """Every connection as the owner sees it, by name."""
+    rooms = house.rooms
+    clients = rooms.access.all()
+    return [
+        owner_connection_shape(house, one, rooms.connections.app_of(one), clients)
+        for one in sorted(rooms.connections.all(), key=lambda one: one.name)
+    ]
+
+
+def _counts(house: House) -> dict[str, int]:
+    """How many things wait for the person, by the entry of the sidebar."""
+    rooms = house.rooms
+    return {
+        "connections": sum(one.status in NEEDS_SOMEBODY for one in rooms.connections.all()),
+        "plans": sum(plan.status is PlanStatus.HELD for plan in rooms.plans.live()),
+        "clients": len(rooms.pairings.waiting()) + len(rooms.access_requests.waiting()),
+    }
