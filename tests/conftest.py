@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +20,9 @@ from support.outside import FakeOutside
 from support.plans import Planner, make_planner
 from support.service import Service, StartService, start
 from support.vaults import Open, vaults
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 _told_of: set[threading.Thread] = set()
 
@@ -87,6 +91,15 @@ async def opened(tmp_path: Path) -> AsyncGenerator[Open, None]:
     """Opens the vault of the test's folder."""
     async with vaults(tmp_path) as open_vault:
         yield open_vault
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """One Chromium for a whole module; who needs a person of their own takes a context of it."""
+    from support.browser import chromium  # late: most modules need no browser
+
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from meshmesh_daemon.usecases.access_requests import (
 )
 from meshmesh_storage.records import Client, Grant, Mode
 from support.floor import ACME, APP, Floor
-from support.presence import GIVEN, presence
+from support.presence import GIVEN, access_of
 
 LOOK = Wish(purpose="count the accounts", mode=Mode.READ, raw_token=False)
 ACME_READ = WantedGrant(connection="acme", mode=Mode.READ)
@@ -49,14 +49,7 @@ class Counter:
 async def counter(floor: Floor) -> AsyncGenerator[Counter, None]:
     """Where clients ask."""
     processes = Processes()
-    access = Access(
-        presence=presence(floor),
-        desks=floor.desks,
-        vault=floor.vault,
-        processes=processes,
-        activity=floor.activity,
-        clock=floor.clock,
-    )
+    access = access_of(floor, processes)
     requests = AccessRequests(access=access, activity=floor.activity, clock=floor.clock)
     told: list[AccessRequest] = []
     requests.listen(told.append)

@@ -16,7 +16,7 @@ from meshmesh_daemon.usecases.refusals import Refusals
 from meshmesh_storage.records import Client, Mode
 from support.clock import settle
 from support.floor import Floor
-from support.presence import GIVEN, presence
+from support.presence import GIVEN, access_of
 from support.screen import FakeBrowser, Screen
 
 PAGE = "http://localhost:1717/pair"
@@ -62,14 +62,7 @@ class House:
 async def house(floor: Floor) -> AsyncGenerator[House, None]:
     """A started doorbell."""
     processes, screen, browser = Processes(), Screen(), FakeBrowser()
-    access = Access(
-        desks=floor.desks,
-        vault=floor.vault,
-        processes=processes,
-        presence=presence(floor),
-        activity=floor.activity,
-        clock=floor.clock,
-    )
+    access = access_of(floor, processes)
     refusals = Refusals(vault=floor.vault, activity=floor.activity, clock=floor.clock)
     pairings = Pairings(access=access, refusals=refusals, activity=floor.activity, clock=floor.clock)
     requests = AccessRequests(access=access, activity=floor.activity, clock=floor.clock)

@@ -17,7 +17,7 @@ from meshmesh_daemon.usecases.pairings import Asking, Pairings, Seen
 from meshmesh_daemon.usecases.refusals import Refusals
 from meshmesh_storage.records import Client, Connection, Mode, Reason, Status
 from support.floor import ACME, APP, FIRST, Floor
-from support.presence import GIVEN, presence
+from support.presence import GIVEN, access_of
 
 NEEDS_YOU = replace(ACME, status=Status.NEEDS_YOU, reason=Reason.REFRESH_TOKEN_REVOKED)
 BLOCKED = replace(ACME, status=Status.BLOCKED, reason=Reason.API_DISABLED)
@@ -90,14 +90,7 @@ class Bench:
 async def bench(floor: Floor) -> AsyncGenerator[Bench, None]:
     """A log that listens."""
     processes = Processes()
-    access = Access(
-        presence=presence(floor),
-        desks=floor.desks,
-        vault=floor.vault,
-        processes=processes,
-        activity=floor.activity,
-        clock=floor.clock,
-    )
+    access = access_of(floor, processes)
     refusals = Refusals(vault=floor.vault, activity=floor.activity, clock=floor.clock)
     pairings = Pairings(access=access, refusals=refusals, activity=floor.activity, clock=floor.clock)
     requests = AccessRequests(access=access, activity=floor.activity, clock=floor.clock)

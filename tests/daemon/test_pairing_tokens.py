@@ -13,7 +13,7 @@ from meshmesh_daemon.usecases.access import Access, NewClient, WantedGrant
 from meshmesh_daemon.usecases.pairing_tokens import LIFE
 from meshmesh_storage.records import Mode
 from support.floor import Floor
-from support.presence import GIVEN, presence
+from support.presence import GIVEN, access_of
 
 READ = WantedGrant(connection="acme", mode=Mode.READ)
 
@@ -46,26 +46,14 @@ class Ring:
         return Ring(self.floor, self.processes, again)
 
     def _access(self) -> Access:
-        return access(self.floor, self.processes)
-
-
-def access(floor: Floor, processes: Processes) -> Access:
-    """The clients of the vault."""
-    return Access(
-        desks=floor.desks,
-        vault=floor.vault,
-        processes=processes,
-        presence=presence(floor),
-        activity=floor.activity,
-        clock=floor.clock,
-    )
+        return access_of(self.floor, self.processes)
 
 
 @pytest.fixture
 async def ring(floor: Floor) -> AsyncGenerator[Ring, None]:
     """No client yet."""
     processes = Processes()
-    made = Ring(floor, processes, access(floor, processes))
+    made = Ring(floor, processes, access_of(floor, processes))
     yield made
     await made.access.close()
     await processes.close()
@@ -168,13 +156,13 @@ async def test_what_ends_with_a_process_is_not_replaced(ring: Ring) -> None:
 async def test_when_a_client_was_here_is_remembered_across_a_stop(floor: Floor) -> None:
     """To the minute, in memory at once; its row learns of it at the end."""
     processes = Processes()
-    before = access(floor, processes)
+    before = access_of(floor, processes)
     client, token = await before.admit(NewClient(name="tool", kind="agent"), [READ], GIVEN)
     seen = before.authenticate(token)
     floor.clock.jump(30)
     again = before.authenticate(token)
     await before.close()
-    after = access(floor, processes)
+    after = access_of(floor, processes)
     await after.load()
     await processes.close()
 

@@ -27,7 +27,7 @@ from meshmesh_daemon.usecases.pairings import (
 from meshmesh_daemon.usecases.refusals import Refusals
 from meshmesh_storage.records import Client, Mode
 from support.floor import Floor
-from support.presence import GIVEN, presence
+from support.presence import GIVEN, access_of
 
 EXTENSION = "chrome-extension://abcdefghijklmnopabcdefghijklmnop"
 READ = WantedGrant(connection="acme", mode=Mode.READ)
@@ -79,14 +79,7 @@ class Porch:
 async def porch(floor: Floor) -> AsyncGenerator[Porch, None]:
     """Where programs ask."""
     processes = Processes()
-    access = Access(
-        desks=floor.desks,
-        vault=floor.vault,
-        processes=processes,
-        presence=presence(floor),
-        activity=floor.activity,
-        clock=floor.clock,
-    )
+    access = access_of(floor, processes)
     refusals = Refusals(vault=floor.vault, activity=floor.activity, clock=floor.clock)
     pairings = Pairings(access=access, refusals=refusals, activity=floor.activity, clock=floor.clock)
     told: list[PairingView] = []

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from support.browser import SignIn, Tab, begin, chromium
+from support.browser import SignIn, Tab, begin
 from support.service import Service
 
 ADA, NORA, RITA = "Ada Admin", "Nora No-Api", "Rita Reader"
@@ -16,13 +16,6 @@ MARKUP = "<script>document.title='taken'</script>"
 
 NewTab = Callable[[], Tab]
 Connections = dict[str, dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of this file; each test has a profile of its own in it."""
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

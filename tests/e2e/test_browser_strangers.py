@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from support.browser import SignIn, Stranger, Tab, begin, chromium, stranger
+from support.browser import SignIn, Stranger, Tab, begin, stranger
 from support.service import Service
 
 READ = """async ([address, options]) => {
@@ -41,13 +41,6 @@ PATHS = (
 )
 PAIR = '{"client_name": "Bank of Trust", "wants": [{"mode": "build"}]}'
 CONNECT = '{"environment": "demo", "name": "theirs"}'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of this file."""
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=["localhost", "127.0.0.1"], ids=["same-site", "cross-site"])

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from support.browser import Tab, chromium
+from support.browser import Tab
 from support.dashboard import (
     RITA,
     address,
@@ -29,13 +29,6 @@ from support.service import PIN, Service, start
 
 CLOSED = "This page is yours alone"
 KEPT = {"demo", "acme"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for this file."""
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

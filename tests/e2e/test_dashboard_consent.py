@@ -8,20 +8,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from support.browser import Tab, chromium
+from support.browser import Tab
 from support.dashboard import ask_to_pair, collected, heard, here, owner, press
 from support.peer import connect, peer
 from support.service import PIN, Service, start
 
 QUERY = "/o/{name}/services/data/v66.0/query?q=SELECT+Id,Name,Industry+FROM+Account+ORDER+BY+Name+LIMIT+2"
 RECORD = "/services/data/v66.0/sobjects/Account/"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for this file."""
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

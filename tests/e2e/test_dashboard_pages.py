@@ -9,20 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from support.browser import Tab, begin, chromium
+from support.browser import Tab, begin
 from support.dashboard import RITA, ask_to_pair, connection, fill_form, here, owner, press, violations
 from support.peer import connect, peer
 from support.service import Service, start
 
 NARROW = 400
 RECORD = "/services/data/v66.0/sobjects/Account/001000000000001AAA"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for this file."""
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 
 from meshmesh_daemon.adapters.notifications import Dismissed, Heard, Pressed
+from meshmesh_daemon.adapters.processes import Processes
 from meshmesh_daemon.core.notices import Notice
+from meshmesh_daemon.usecases.access import Access
 from meshmesh_daemon.usecases.pins import Pins
 from meshmesh_daemon.usecases.presence import Consent, Presence
 from support.floor import Floor
@@ -38,6 +40,18 @@ class FakeScreen:
     def withdraw(self, key: str) -> None:
         """As `Notifications.withdraw`."""
         self.withdrawn.append(key)
+
+
+def access_of(floor: Floor, processes: Processes) -> Access:
+    """The clients of a floor's vault."""
+    return Access(
+        desks=floor.desks,
+        vault=floor.vault,
+        processes=processes,
+        presence=presence(floor),
+        activity=floor.activity,
+        clock=floor.clock,
+    )
 
 
 def presence(floor: Floor, screen: FakeScreen | None = None, pins: Pins | None = None) -> Presence:

@@ -122,21 +122,17 @@ class Sessions:
                 return await self.live(desk, min_ttl=min_ttl)
         except Problem:
             pass  # is met again below, where it is noted and waited for
-        well = desk.stored.status not in NEEDS_SOMEBODY and not self._closed
-        if well and rejected is None and self._usable(desk, min_ttl):
-            return desk.stored  # as `live` says, without what only a wait needs
         deadline = self._clock.monotonic() + seconds
         while True:
-            with self._desks.change_of(desk.stored.id) as changed:
-                try:
-                    return await self.live(desk, min_ttl=min_ttl, rejected=rejected)
-                except Problem as problem:
-                    if desk.stored.status in NEEDS_SOMEBODY:
-                        self._waiting.note(desk.stored.id, who)
-                    left = deadline - self._clock.monotonic()
-                    if left <= 0 or self._closed or self._desks.get(desk.stored.id) is not desk:
-                        raise
-                    changed.clear()  # what `live` itself changed is no news
+            try:
+                return await self.live(desk, min_ttl=min_ttl, rejected=rejected)
+            except Problem as problem:
+                if desk.stored.status in NEEDS_SOMEBODY:
+                    self._waiting.note(desk.stored.id, who)
+                left = deadline - self._clock.monotonic()
+                if left <= 0 or self._closed or self._desks.get(desk.stored.id) is not desk:
+                    raise
+                with self._desks.change_of(desk.stored.id) as changed:  # what `live` itself changed is no news
                     await self._pause(changed, min(left, problem.retry_after or left))
 
     async def _pause(self, changed: asyncio.Event, seconds: float) -> None:
