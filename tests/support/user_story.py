@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -92,8 +93,15 @@ def during(deed: Callable[[], object], number: int) -> list[str]:
 
 
 def kill(pid: int) -> None:
-    """SIGKILL the service, and wait for its next run."""
+    """SIGKILL the service; it is dead when this returns, so that no later caller is cut with it."""
+    dead = os.pidfd_open(pid)
     os.kill(pid, signal.SIGKILL)
+    select.select([dead], [], [], 10)
+    os.close(dead)
+
+
+def run_again(pid: int) -> None:
+    """Wait for the run after the one of a process."""
     eventually(lambda: show("SubState") == "running" and show("MainPID") != str(pid))
 
 
@@ -147,7 +155,8 @@ def living(seen: Seen) -> None:
     number = port()
     seen["restart"] = during(lambda: systemctl("restart", "meshmesh.service"), number)
     pid = int(show("MainPID"))
-    seen["kill"] = during(lambda: kill(pid), number)
+    kill(pid)
+    seen["kill"] = during(lambda: run_again(pid), number)
     pid = int(show("MainPID"))
     os.kill(pid, signal.SIGSTOP)
     seen["frozen"] = [get(number), show("MainPID") != str(pid)]
