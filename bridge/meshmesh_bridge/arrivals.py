@@ -60,7 +60,8 @@ class Arrivals:
         if transport in self._uids:
             uid = self._uids.pop(transport)
             self._by_uid[uid] -= 1
-            self._by_uid += Counter()  # forgets those who have none left
+            if not self._by_uid[uid]:
+                del self._by_uid[uid]
             if silent and (uid is None or self.is_own(uid)):  # who leaves at once is often gone before it is looked up
                 for tell in self._heard_nothing:
                     tell()
@@ -72,6 +73,10 @@ class Arrivals:
     def is_own(self, uid: int | None) -> bool:
         """Whether a peer is the owner's user; where the platform cannot tell at all, each one is (see SECURITY.md)."""
         return uid == self._owner_uid or not peers.CAN_TELL_UID
+
+    def is_owners(self, transport: asyncio.BaseTransport) -> bool:
+        """Whether a connection came over TCP, from the owner's user."""
+        return transport in self._uids and self.is_own(self._uids[transport])
 
     def uid(self, transport: asyncio.BaseTransport | None) -> int | None:
         """The peer's uid; None where it is not known, or the connection is gone."""

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from meshmesh import wire
 from meshmesh_bridge.broker import Broker
+from meshmesh_bridge.repeats import Repeats
 from meshmesh_daemon.adapters.demo import DemoPeer
 from meshmesh_daemon.adapters.notifications import NoScreen, Notifications
 from meshmesh_daemon.core.clock import Clock
@@ -66,6 +67,7 @@ class Rooms:
     events: Events
     broker: Broker
     plans: Plans
+    repeats: Repeats
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from meshmesh_bridge.broker import Broker
 from meshmesh_bridge.house import House, Rooms
+from meshmesh_bridge.repeats import Repeats
+from meshmesh_bridge.shapes import token_body
 from meshmesh_daemon.adapters.browser import SystemBrowser
 from meshmesh_daemon.adapters.notifications import Notifications, Pane
 from meshmesh_daemon.adapters.processes import Processes
@@ -116,6 +118,7 @@ async def joined(house: House, vault: Vault, activity: Activity, strongbox: Stro
             events=events,
             broker=_broker(ground, sessions, access, plans),
             plans=plans,
+            repeats=_repeats(ground),
         )
 
 
@@ -210,6 +213,12 @@ def _tell_plans(stack: AsyncExitStack, ground: _Ground, plans: Plans, events: Ev
     )
     telling.start()
     stack.push_async_callback(telling.close)
+
+
+def _repeats(ground: _Ground) -> Repeats:
+    repeats = Repeats(token_body)
+    ground.desks.listen(repeats.changed)
+    return repeats
 
 
 def _broker(ground: _Ground, sessions: Sessions, access: Access, plans: Plans) -> Broker:

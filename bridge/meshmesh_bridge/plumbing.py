@@ -9,16 +9,20 @@ bytes go to the log and are echoed. `QuietHandler` is the one place where that i
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
 from typing import cast
 
 from aiohttp import hdrs, web
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_urldispatcher import MatchInfoError, UrlMappingMatchInfo
 
 from meshmesh_bridge.arrivals import Arrivals, TurnedAway
 from meshmesh_bridge.cors import CORS_ORIGIN, answer_headers
+from meshmesh_bridge.house import HOUSE, House
+from meshmesh_bridge.repeats import REPEATABLE, Repetition
 from meshmesh_daemon.core.problems import Problem
 
 log = logging.getLogger("meshmesh.http")
@@ -43,6 +47,19 @@ async def finish_headers(request: web.BaseRequest, response: web.StreamResponse)
     origin = request.get(CORS_ORIGIN)
     if origin is not None:
         response.headers.update(answer_headers(origin))
+    _learn(request, response)
+
+
+def _learn(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Know a request the next time, where its handler says that the answer may be given again."""
+    wish, protocol = request.get(REPEATABLE), request.protocol
+    if wish is None or request.method != hdrs.METH_GET or not response.keep_alive:
+        return
+    if not isinstance(protocol, QuietHandler) or not protocol.heard:
+        return
+    rooms = protocol.house.rooms_if_open
+    if rooms is not None and not log.isEnabledFor(logging.DEBUG):  # a line for each request is wished for
+        rooms.repeats.learn(protocol.heard, Repetition(wish.judge, response))
 
 
 class _BareResponse(web.Response):
@@ -76,15 +93,27 @@ class QuietDispatcher(web.UrlDispatcher):
 
 
 class QuietHandler(RequestHandler):
-    """The connection's protocol: counted, and with an error answer that repeats nothing of the request.
+    """The connection's protocol: counted, quick with what it has heard before, and with an error answer that repeats
+    nothing of the request.
 
-    Its server sets `arrivals`, since aiohttp makes it with settings of its own.
+    Its server sets `arrivals` and `house`, since aiohttp makes it with settings of its own. `heard` is the request under
+    way as it came, where it came alone, in one piece and without a body; else it is empty.
+
+    Invariant: bytes are kept from the parser only between two requests, so that it never misses a part of one; and
+    only one request of a connection is answered at a time, in the order in which they came.
     """
 
-    __slots__ = ("_arrived", "arrivals")
+    __slots__ = ("_answered", "_arrived", "_held", "_own", "_whole", "arrivals", "heard", "house")
 
+    _request_count: int  # aiohttp's own, as are all that are not declared here
     arrivals: Arrivals
+    house: House
+    heard: bytes
     _arrived: asyncio.BaseTransport | None
+    _own: bool  # over TCP, and of the owner's user
+    _whole: bool  # the parser holds no part of a request
+    _answered: asyncio.Future[None] | None  # while a repetition is under way
+    _held: bytes  # what came meanwhile
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, or hand the connection to who turns it away."""
@@ -93,7 +122,75 @@ class QuietHandler(RequestHandler):
             log.warning("a connection was turned away: there are too many")
             TurnedAway(self.arrivals, cast("asyncio.Transport", transport))
             return
+        self._own = self.arrivals.is_owners(transport)
+        self._whole = True
+        self._answered = None
+        self.heard = self._held = b""
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer what was heard before, or have it parsed."""
+        if self._answered is not None:
+            self._hold(data)
+            return
+        is_alone = self._whole and self._is_waiting()
+        if is_alone and self._own and self._begin_again(data):
+            return
+        count, self.heard = self._request_count, b""
+        super().data_received(data)
+        is_one = self._request_count == count + 1 and data.endswith(b"\r\n\r\n")
+        self._whole = self._whole and is_one and bool(self._messages) and self._messages[-1][1] is EMPTY_PAYLOAD
+        if is_alone and self._whole:
+            self.heard = data
+
+    def _is_waiting(self) -> bool:
+        """Whether no request is under way, and none stands in line; nor an answer that its reader is slow to take."""
+        if self._messages or self._paused or self._close or self._force_close:
+            return False
+        return self._waiter is not None or not self._request_count
+
+    def _begin_again(self, data: bytes) -> bool:
+        rooms = self.house.rooms_if_open
+        repetition = rooms.repeats.find(data) if rooms is not None else None
+        allowed = repetition.judge() if repetition else None
+        if repetition is None or allowed is None:
+            return False
+        self._request_count += 1
+        self._answered = self._loop.create_future()
+        self._put_off_the_end()
+        allowed.record(partial(self._end_again, data, repetition, allowed.body))
+        return True
+
+    def _end_again(self, data: bytes, repetition: Repetition, body: bytes, error: BaseException | None) -> None:
+        """The row is written, or refused; the long way tells why."""
+        answered, held = self._answered, self._held
+        self._answered, self._held = None, b""
+        if answered is not None:
+            answered.set_result(None)
+        if self.transport is None:
+            return
+        if error is None:
+            self.transport.write(repetition.answer(body))
+            self._put_off_the_end()
+        else:
+            super().data_received(data)
+        if held:
+            self.transport.resume_reading()
+            self.data_received(held)
+
+    def _hold(self, data: bytes) -> None:
+        self._held += data
+        if self.transport is not None:
+            self.transport.pause_reading()  # who sends and sends is not kept in memory
+
+    def _put_off_the_end(self) -> None:
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
+        """Let what is under way be answered, and end."""
+        if self._answered is not None:
+            await asyncio.wait([self._answered], timeout=timeout)
+        await super().shutdown(timeout)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End."""
@@ -126,10 +223,11 @@ class QuietServer(web.Server):
 
     Args:
         arrivals: counts connections.
+        house: knows the requests that were heard before.
         made: the server that aiohttp would have used.
     """
 
-    def __init__(self, arrivals: Arrivals, made: web.Server) -> None:
+    def __init__(self, arrivals: Arrivals, house: House, made: web.Server) -> None:
         super().__init__(
             made.request_handler,
             request_factory=made.request_factory,
@@ -137,11 +235,12 @@ class QuietServer(web.Server):
             **made._kwargs,  # pyright: ignore[reportPrivateUsage]  # aiohttp has no public way to its own handler
         )
         self._arrivals = arrivals
+        self._house = house
 
     def __call__(self) -> RequestHandler:
         """The protocol of a new connection."""
         handler = QuietHandler(self, loop=self._loop, **self._kwargs)
-        handler.arrivals = self._arrivals
+        handler.arrivals, handler.house = self._arrivals, self._house
         return handler
 
 
@@ -149,7 +248,7 @@ class QuietRunner(web.AppRunner):
     """An `AppRunner` on a `QuietServer`; the application says where arrivals are counted."""
 
     async def _make_server(self) -> web.Server:
-        return QuietServer(self.app[ARRIVALS], await super()._make_server())
+        return QuietServer(self.app[ARRIVALS], self.app[HOUSE], await super()._make_server())
 
 
 def access_line(request: web.Request, status: int, seconds: float) -> None:

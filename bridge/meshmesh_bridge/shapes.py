@@ -1,5 +1,6 @@
 """Records to the JSON of the contract: one function a shape, no decisions."""
 
+import json
 from datetime import UTC, datetime
 
 from meshmesh import wire
@@ -125,6 +126,11 @@ def token_shape(connection: Connection, session: Session) -> Json:
         "org_id": connection.org_id,
         "api_version": connection.api_version,
     }
+
+
+def token_body(connection: Connection, session: Session) -> bytes:
+    """`token_shape` as it is sent."""
+    return json.dumps(token_shape(connection, session)).encode()
 
 
 def sign_in_shape(view: SignInView, house: House) -> Json:

@@ -125,7 +125,10 @@ class ActivityLog:
             rows.append((ENDS_SEQ, ends.seal(self._sealer)))
             statement = _APPEND.format(", ".join(["(?, ?)"] * len(rows)))
             try:
-                await to_the_end(self._run(statement, [value for row in rows for value in row]))
+                await self._db.execute_fetchall(statement, [value for row in rows for value in row])
+            except asyncio.CancelledError:
+                await to_the_end(self._look_again())  # the statement is executed all the same
+                raise
             except sqlite3.IntegrityError:
                 self._taken = await self._highest()
                 raise VaultUnwritable(
@@ -269,9 +272,6 @@ class ActivityLog:
                 await self._db.execute_fetchall("ROLLBACK")
             raise _in_our_words(error, self._path) from None
 
-    async def _run(self, statement: str, values: Sequence[int | bytes]) -> None:
-        await self._db.execute_fetchall(statement, values)
-
     async def _found_or_check(self) -> None:
         layout = await self._db.execute_fetchall("SELECT sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
         found = [str(row[0]) for row in layout]
@@ -306,6 +306,10 @@ class ActivityLog:
             await self._put_ends(ends)
         self._ends = ends
         self._taken = max(self._taken, ends.last.seq)
+
+    async def _look_again(self) -> None:
+        with suppress(VaultError):
+            self._taken, self._ends = await self._highest(), await self._stored_ends() or self._ends
 
     async def _put_ends(self, ends: Ends) -> None:
         await self._db.execute_fetchall(

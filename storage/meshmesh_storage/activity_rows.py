@@ -166,12 +166,9 @@ class Ends:
 
     def seal(self, sealer: Sealer) -> bytes:
         """The sealed form."""
-        document = {
-            "first": [self.first.seq, self.first.hash.hex()],
-            "last": [self.last.seq, self.last.hash.hex()],
-            "lost": self.lost,
-        }
-        return sealer.seal(json.dumps(document, separators=(",", ":")).encode(), _place(ENDS_SEQ))
+        first, last = (f'[{end.seq},"{end.hash.hex()}"]' for end in (self.first, self.last))
+        lost = "null" if self.lost is None else str(self.lost)
+        return sealer.seal(f'{{"first":{first},"last":{last},"lost":{lost}}}'.encode(), _place(ENDS_SEQ))
 
     @classmethod
     def open(cls, sealer: Sealer, sealed: bytes) -> "Ends | None":

@@ -1,5 +1,6 @@
 """The laws of the activity: nothing reported is lost, nothing is changed unseen, nothing stands in clear."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -253,6 +254,22 @@ async def test_a_number_that_somebody_took_costs_one_try(ten: ActivityLog, tmp_p
     assert stored(tmp_path)[12] == b"\0"
     assert ten.last == 13
     assert (await ten.verify()).bad_row == 11
+
+
+async def test_a_writer_who_is_cancelled_leaves_no_doubt(ten: ActivityLog) -> None:
+    """Whether its row was written or not, the next one goes on from what the file holds."""
+    for _ in range(5):
+        writing = asyncio.create_task(ten.append([entry()]))
+        await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+
+        verdict = await ten.verify()
+        assert verdict.whole, verdict.detail
+        assert verdict.rows == ten.last
+        await ten.append([entry()])
+
+    assert (await ten.verify()).rows == ten.last >= 15
 
 
 async def test_pruning_keeps_the_proof(opened: Open) -> None:

@@ -1,5 +1,7 @@
 """The token itself, for those who were granted it (`raw_token`)."""
 
+from functools import partial
+
 from aiohttp import web
 
 from meshmesh import wire
@@ -8,16 +10,18 @@ from meshmesh_bridge.bodies import consent_of, known_query, prefer_wait, query_i
 from meshmesh_bridge.caller import CALLER
 from meshmesh_bridge.declared import Answer, Text, Whole, read_body
 from meshmesh_bridge.guard import Need, Route
-from meshmesh_bridge.house import house_of
+from meshmesh_bridge.house import House, Rooms, house_of
+from meshmesh_bridge.repeats import REPEATABLE, Allowed, Repeatable
 from meshmesh_bridge.shapes import token_shape
 from meshmesh_daemon.core.activity import Deed, program
 from meshmesh_daemon.core.presence import MAX_PIN
 from meshmesh_daemon.core.problems import Next, Problem, bad_field
 from meshmesh_daemon.usecases.presence import Consent
-from meshmesh_storage.records import Connection, Mode
+from meshmesh_storage.records import Client, Connection, Mode
 
 MAX_TTL = 24 * 3600  # no session of Salesforce's lives longer
 OWNER_NAME = "terminal"
+GIVEN = "Access token handed out."
 MIN_TTL = Whole("min_ttl", low=0, high=MAX_TTL)
 REJECT = (Text("rejected", secret=True), Text("pin", max_length=MAX_PIN, secret=True))
 
@@ -48,9 +52,24 @@ async def _hand_out(
     connections.note_use(connection.id, who)
     if live.session is None:
         raise Problem(503, wire.Code.OFFLINE, "There is no session right now.", retry_after=1)
-    detail = "Access token handed out." if rejected is None else "Another access token handed out."
+    detail = GIVEN if rejected is None else "Another access token handed out."
     await rooms.activity.record(program(caller.client), Deed.TOKEN_GIVEN, connection=live.name, detail=detail)
     return web.json_response(token_shape(live, live.session))
+
+
+def _again(house: House, rooms: Rooms, seen: Client, name: str, min_ttl: int) -> Allowed | None:
+    """What a program that was given a token before, and asks for the same again, may have without a wait."""
+    client, connection = rooms.access.again(seen), rooms.connections.by_name(name)
+    grant = rooms.access.grant_for(client, connection.id) if client and connection else None
+    if client is None or connection is None or grant is None or not grant.raw_token:
+        return None
+    live = rooms.connections.live_now(connection.id, min_ttl=min_ttl)
+    if live is None or live.session is None:
+        return None
+    house.used_at = house.clock.monotonic()
+    rooms.connections.note_use(live.id, client.name)
+    record = partial(rooms.activity.record_soon, program(client), Deed.TOKEN_GIVEN, connection=live.name, detail=GIVEN)
+    return Allowed(rooms.repeats.body(live, live.session), lambda done: record(done=done))
 
 
 async def get_token(request: web.Request) -> web.Response:
@@ -58,6 +77,10 @@ async def get_token(request: web.Request) -> web.Response:
     known_query(request, MIN_TTL.name)
     min_ttl = query_integer(request, MIN_TTL.name, low=MIN_TTL.low, high=MIN_TTL.high, default=0)
     connection = await _allowed(request, Consent(wait=prefer_wait(request)))
+    client, house = request[CALLER].client, house_of(request)
+    if client is not None:
+        name = request.match_info["name"]
+        request[REPEATABLE] = Repeatable(partial(_again, house, house.rooms, client, name, min_ttl))
     return await _hand_out(request, connection, min_ttl=min_ttl, rejected=None)
 
 

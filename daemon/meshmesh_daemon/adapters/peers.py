@@ -6,12 +6,15 @@ elsewhere `CAN_TELL_UID` is false and a pairing token counts alone. UNIX sockets
 """
 
 import contextlib
+import itertools
 import os
 import socket
 import struct
 import sys
+import threading
 from collections.abc import Set
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +23,8 @@ _SOCK_DIAG_BY_FAMILY = 20
 _NLM_F_REQUEST = 1
 _NLMSG_ERROR = 2
 _NO_COOKIE = 0xFFFFFFFF
+_MOST_NUMBERS = 0xFFFFFFFF
+_LONGEST = 8192
 _ESTABLISHED = 1
 _HEADER = struct.Struct("=IHHII")
 _CREDENTIALS = struct.Struct("3i")
@@ -29,6 +34,9 @@ _LOCAL_PEERPID = 2
 _XUCRED = struct.Struct("=IIh2x16I")  # <sys/ucred.h>: version, uid, number of groups, groups
 _LOOKS = 8  # at the ancestors of a process, which may end while they are looked at
 _MAPPED = "::ffff:"
+
+_turn = threading.Lock()
+_numbers = itertools.count(1)
 
 CAN_TELL_UID = sys.platform.startswith("linux")
 
@@ -187,16 +195,30 @@ def _find(source: Address, destination: Address) -> _End | None:
     return _ask(socket.AF_INET6, (_MAPPED + plain_a, a_port), (_MAPPED + plain_b, b_port))
 
 
+def _exchange(question: bytes) -> bytes:
+    """One question to the kernel, which answers before the writing of it returns."""
+    with _turn:
+        kernel, number = _kernel(), next(_numbers) & _MOST_NUMBERS
+        head = _HEADER.pack(_HEADER.size + len(question), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, number, 0)
+        os.write(kernel, head + question)
+        while True:
+            answer = os.read(kernel, _LONGEST)
+            if _HEADER.unpack_from(answer)[3] == number:
+                return answer
+
+
+@cache
+def _kernel() -> int:
+    """The way to ask, which stays open: opening it each time takes longer than all the rest."""
+    kinds = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+    return socket.socket(socket.AF_NETLINK, kinds, _NETLINK_SOCK_DIAG).detach()
+
+
 def _ask(family: socket.AddressFamily, source: Address, destination: Address) -> _End | None:
     addresses = socket.inet_pton(family, source[0]), socket.inet_pton(family, destination[0])
     identity = struct.pack("!HH16s16s", source[1], destination[1], *addresses)
     identity += struct.pack("=III", 0, _NO_COOKIE, _NO_COOKIE)
-    request = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, _NO_COOKIE) + identity
-    head = _HEADER.pack(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 1, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG) as netlink:
-        netlink.settimeout(1)
-        netlink.send(head + request)
-        answer = netlink.recv(8192)
+    answer = _exchange(struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, _NO_COOKIE) + identity)
     if _HEADER.unpack_from(answer)[1] == _NLMSG_ERROR:
         return None
     state = struct.unpack_from("=BBBB", answer, _HEADER.size)[1]

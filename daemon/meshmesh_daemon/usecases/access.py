@@ -115,6 +115,10 @@ class Access:
         """The client of a pairing token, if it is known and has not expired."""
         return self.tokens.authenticate(token)
 
+    def again(self, seen: Client) -> Client | None:
+        """The client as it is now, if the token that it was known by before would still be taken."""
+        return self.tokens.again(seen)
+
     def client_of_process(self, pid: int) -> Client | None:
         """The client that `exec` minted for a process; whatever that process starts is this client too."""
         for client in self._clients.all():
@@ -125,8 +129,10 @@ class Access:
     def grant_for(self, client: Client, connection_id: str) -> Grant | None:
         """What a client may do with a connection now."""
         now = self._clock.now()
-        on_it = (current(grant, now) for grant in client.grants if grant.connection_id == connection_id)
-        return next((live for live in on_it if live is not None), None)
+        for grant in client.grants:
+            if grant.connection_id == connection_id and (live := current(grant, now)) is not None:
+                return live
+        return None
 
     def live_grants(self, client: Client) -> list[Grant]:
         """What a client may do now."""

@@ -11,8 +11,10 @@ Rows of one turn of the loop, and those that come while a commit is under way, g
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from meshmesh_daemon.core import activity
 from meshmesh_daemon.core.activity import Deed, Outcome
@@ -33,20 +35,19 @@ PRUNE_EVERY = timedelta(days=1)
 MOST_NOTES = 1000  # that wait for the disk; older ones are lost first, and the log says so
 
 
+Done = Callable[[BaseException | None], None]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Told:
-    """One row on its way; `done` is the future of who waits for it, None for a note."""
+    """One row on its way; `done` tells who waits for it, None for a note."""
 
     entry: Entry
-    done: asyncio.Future[None] | None
+    done: Done | None
 
     def end(self, error: BaseException | None = None) -> None:
-        if self.done is None or self.done.done():
-            return
-        if error is None:
-            self.done.set_result(None)
-        else:
-            self.done.set_exception(error)
+        if self.done is not None:
+            self.done(error)
 
 
 class Activity:
@@ -87,9 +88,23 @@ class Activity:
         Raises:
             Problem: 503 `vault_trouble`; what was to be told must not happen.
         """
-        done = asyncio.get_running_loop().create_future()
+        written = asyncio.get_running_loop().create_future()
+        done = partial(_settle, written)
+        self.record_soon(actor, action, connection=connection, outcome=outcome, detail=detail, done=done)
+        await written
+
+    def record_soon(
+        self,
+        actor: Actor,
+        action: Deed,
+        *,
+        connection: str | None = None,
+        outcome: Outcome = Outcome.DONE,
+        detail: str,
+        done: Done,
+    ) -> None:
+        """As `record`, without waiting: `done` is called once, with None or with the error that `record` would raise."""
         self._tell(_Told(self._entry(actor, action, connection, outcome, detail), done))
-        await done
 
     def note(
         self,
@@ -236,6 +251,15 @@ class Activity:
         await self._flushed()
         await self._rows.close()
         self._grown.set()
+
+
+def _settle(written: asyncio.Future[None], error: BaseException | None) -> None:
+    if written.done():  # who waited is gone
+        return
+    if error is None:
+        written.set_result(None)
+    else:
+        written.set_exception(error)
 
 
 def _unwritable(error: VaultError) -> Problem:

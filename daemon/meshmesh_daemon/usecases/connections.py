@@ -118,6 +118,11 @@ class Connections:
             self._desk(connection_id), wait, who=who, min_ttl=min_ttl, rejected=rejected
         )
 
+    def live_now(self, connection_id: str, *, min_ttl: int = 0) -> Connection | None:
+        """A connection whose session can be used at once; see `Sessions.live_now`."""
+        desk = self._desks.get(connection_id)
+        return self._sessions.live_now(desk, min_ttl=min_ttl) if desk else None
+
     async def put(self, connection: Connection, app: App) -> Connection:
         """Keep what a sign-in brought, new or in place of the old; on disk when this returns.
 

@@ -65,6 +65,13 @@ class PairingTokens:
             return None
         return self._here(self._succeeded(client, known) if known == client.next_hash else client, now)
 
+    def again(self, seen: Client) -> Client | None:
+        """The client as it is now, if the token that it was known by before would still be taken."""
+        client, now = self._clients.find(seen.id), self._clock.now()
+        if client is None or client.token_hash != seen.token_hash or (client.expires_at and now >= client.expires_at):
+            return None
+        return self._here(client, now)
+
     def _here(self, client: Client, now: datetime) -> Client:
         """Remember when a client was here, in memory; its row learns of it with its next change, or at the end."""
         if client.last_used_at is not None and abs(now - client.last_used_at) < GRAIN:

@@ -100,6 +100,11 @@ class Sessions:
             await self._renewed(desk)
         return desk.stored
 
+    def live_now(self, desk: Desk, *, min_ttl: int = 0) -> Connection | None:
+        """The connection, where its session can be used without anybody being waited for; see `live`."""
+        well = not self._closed and desk.stored.status not in NEEDS_SOMEBODY
+        return desk.stored if well and self._usable(desk, min_ttl) else None
+
     async def live_within(
         self, desk: Desk, seconds: float, *, who: str, min_ttl: int = 0, rejected: str | None = None
     ) -> Connection:
@@ -115,13 +120,9 @@ class Sessions:
         Raises:
             Problem: as `live`, when the time is over.
         """
-        try:
-            if (
-                self._usable(desk, min_ttl) and rejected is None
-            ):  # the way that is gone a thousand times for each other one
-                return await self.live(desk, min_ttl=min_ttl)
-        except Problem:
-            pass  # is met again below, where it is noted and waited for
+        ready = self.live_now(desk, min_ttl=min_ttl) if rejected is None else None
+        if ready is not None:
+            return ready
         deadline = self._clock.monotonic() + seconds
         while True:
             try:
