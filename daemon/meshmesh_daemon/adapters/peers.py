@@ -14,19 +14,21 @@ import sys
 import threading
 from collections.abc import Set
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Protocol
 
 _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
 _NLM_F_REQUEST = 1
-_NLMSG_ERROR = 2
 _NO_COOKIE = 0xFFFFFFFF
 _MOST_NUMBERS = 0xFFFFFFFF
 _LONGEST = 8192
 _ESTABLISHED = 1
-_HEADER = struct.Struct("=IHHII")
+_QUESTION = struct.Struct("=IHHIIBBBBIHH16s16sIII")  # nlmsghdr, inet_diag_req_v2 (<linux/inet_diag.h>)
+_ANSWER = struct.Struct("=4xH10xxBxxHH56xII")  # of nlmsghdr the kind; of inet_diag_msg the state, ports, uid, inode
+_NUMBER = struct.Struct("=8xI")
+_NOTHING = (0, 0, 0, 0, 0, 0)
 _CREDENTIALS = struct.Struct("3i")
 _SOL_LOCAL = 0  # <sys/un.h> of macOS
 _LOCAL_PEERCRED = 1
@@ -195,15 +197,30 @@ def _find(source: Address, destination: Address) -> _End | None:
     return _ask(socket.AF_INET6, (_MAPPED + plain_a, a_port), (_MAPPED + plain_b, b_port))
 
 
-def _exchange(question: bytes) -> bytes:
+def _ask(family: socket.AddressFamily, source: Address, destination: Address) -> _End | None:
+    ports = socket.htons(source[1]), socket.htons(destination[1])
+    answer = _exchange(family, *ports, _packed(family, source[0]), _packed(family, destination[0]))
+    kind, state, *answered, uid, inode = _ANSWER.unpack_from(answer) if len(answer) >= _ANSWER.size else _NOTHING
+    if kind != _SOCK_DIAG_BY_FAMILY:
+        return None
+    # the kernel falls back to a listener where no connection matches, and says uid 0 for a socket nobody holds
+    exact = state == _ESTABLISHED and tuple(answered) == ports
+    return _End(uid, inode) if exact and inode else None
+
+
+_packed = lru_cache(maxsize=8)(socket.inet_pton)  # nearly always of the loopback
+
+
+def _exchange(family: int, port: int, our_port: int, address: bytes, our_address: bytes) -> bytes:
     """One question to the kernel, which answers before the writing of it returns."""
     with _turn:
         kernel, number = _kernel(), next(_numbers) & _MOST_NUMBERS
-        head = _HEADER.pack(_HEADER.size + len(question), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, number, 0)
-        os.write(kernel, head + question)
+        head = (_QUESTION.size, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, number, 0)
+        asked = (family, socket.IPPROTO_TCP, 0, 0, _NO_COOKIE, port, our_port, address, our_address)
+        os.write(kernel, _QUESTION.pack(*head, *asked, 0, _NO_COOKIE, _NO_COOKIE))
         while True:
             answer = os.read(kernel, _LONGEST)
-            if _HEADER.unpack_from(answer)[3] == number:
+            if _NUMBER.unpack_from(answer)[0] == number:
                 return answer
 
 
@@ -212,18 +229,3 @@ def _kernel() -> int:
     """The way to ask, which stays open: opening it each time takes longer than all the rest."""
     kinds = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
     return socket.socket(socket.AF_NETLINK, kinds, _NETLINK_SOCK_DIAG).detach()
-
-
-def _ask(family: socket.AddressFamily, source: Address, destination: Address) -> _End | None:
-    addresses = socket.inet_pton(family, source[0]), socket.inet_pton(family, destination[0])
-    identity = struct.pack("!HH16s16s", source[1], destination[1], *addresses)
-    identity += struct.pack("=III", 0, _NO_COOKIE, _NO_COOKIE)
-    answer = _exchange(struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, _NO_COOKIE) + identity)
-    if _HEADER.unpack_from(answer)[1] == _NLMSG_ERROR:
-        return None
-    state = struct.unpack_from("=BBBB", answer, _HEADER.size)[1]
-    ports = struct.unpack_from("!HH", answer, _HEADER.size + 4)
-    uid, inode = struct.unpack_from("=II", answer, _HEADER.size + 4 + 48 + 12)
-    # the kernel falls back to a listener where no connection matches, and says uid 0 for a socket nobody holds
-    exact = state == _ESTABLISHED and ports == (source[1], destination[1])
-    return _End(uid, inode) if exact and inode else None
