@@ -99,7 +99,7 @@ class Broker:
 
     def _kept(self, request: web.Request, client: Client, desk: Desk, grant: Grant, target: Target) -> int:
         """How much of a body is read whole: in Build Mode all that was held, where it may be the same request again."""
-        if grant.mode is not Mode.BUILD:
+        if grant.mode is not Mode.BUILD or not request.can_read_body:
             return REPEATABLE
         path = plain(target).rebuilt()
         twins = self._plans.twins_are_possible(client, desk.stored.id, request.method, path)

@@ -6,7 +6,7 @@ to another host; memory is bounded whatever the org sends; an answer that broke 
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,7 +20,7 @@ from meshmesh import wire
 from meshmesh_daemon.core.inflating import Inflater, NotInflatable
 from meshmesh_daemon.core.passing import answer_headers
 from meshmesh_daemon.core.problems import Problem
-from meshmesh_daemon.core.redaction import Redactor
+from meshmesh_daemon.core.redaction import Needles, Redactor
 from meshmesh_storage.plan_records import Result
 from meshmesh_storage.records import Connection
 
@@ -43,6 +43,7 @@ class Reading:
     def __init__(self, answer: ClientResponse) -> None:
         self._content = answer.content
         self._peeked = b""
+        self._opened: Iterator[bytes] = iter(())
         self.ended = False
         encoding = answer.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
         if encoding not in {"", "identity", "gzip", "x-gzip"}:
@@ -55,13 +56,11 @@ class Reading:
         Raises:
             NotInflatable: it is not what its label says.
         """
-        begun = bytearray(self._peeked)
-        if not begun:
-            async for piece in self._opened():
+        if not self._peeked:
+            begun = bytearray()
+            while len(begun) < PEEK and (piece := await self._next()):
                 begun += piece
-                if len(begun) >= PEEK:
-                    break
-        self._peeked = bytes(begun)
+            self._peeked = bytes(begun)
         return self._peeked
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -72,20 +71,25 @@ class Reading:
         """
         if self._peeked:
             yield self._peeked
-        async for piece in self._opened():
+        while piece := await self._next():
             yield piece
 
-    async def _opened(self) -> AsyncIterator[bytes]:
-        # readany, not iter_any: what was looked at and what is given on are read by two loops, one after the other
-        while piece := await self._content.readany():
+    async def _next(self) -> bytes:
+        """The next bytes; none at the end."""
+        while True:
+            opened = next(self._opened, b"")
+            if opened:
+                return opened
+            piece = await self._content.readany()
+            if not piece:
+                break
             if self.inflater is None:
-                yield piece
-                continue
-            for opened in self.inflater.feed(piece):
-                yield opened
+                return piece
+            self._opened = self.inflater.feed(piece)
         if self.inflater is not None:
             self.inflater.finish()
         self.ended = True
+        return b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +101,14 @@ class Passage:
         live: the connection that was used.
         prefix: our address of the connection, such as `http://localhost:1717/o/acme`.
         path: what was asked for.
+        needles: of the live token.
     """
 
     request: web.Request
     live: Connection
     prefix: str
     path: str
+    needles: Needles
 
     async def pass_on(self, answer: ClientResponse, reading: Reading) -> web.StreamResponse:
         """Give an answer of Salesforce's to the client, in pieces.
@@ -115,7 +121,7 @@ class Passage:
             Problem: 502 where it points to another host.
             ConnectionResetError: the answer broke off; so does ours.
         """
-        redactor = self._redactor()
+        redactor = Redactor(self.needles)
         headers = self._headers(answer_headers(answer.headers.items(), redactor))
         if reading.inflater is not None:
             headers.popall(hdrs.CONTENT_LENGTH, None)
@@ -135,7 +141,7 @@ class Passage:
 
     def recorded(self, result: Result) -> web.Response:
         """The answer that Salesforce gave when a held request was carried out."""
-        redactor = self._redactor()
+        redactor = Redactor(self.needles)
         headers = self._headers(answer_headers(result.headers, redactor))
         headers.popall(hdrs.CONTENT_LENGTH, None)
         return web.Response(status=result.status, headers=headers, body=redactor.whole(result.body) or None)
@@ -154,9 +160,6 @@ class Passage:
             raise ConnectionResetError("the org's answer broke off") from None
         await response.write_eof(redactor.finish())
         return response
-
-    def _redactor(self) -> Redactor:
-        return Redactor(self.live.session.access_token if self.live.session else "")
 
     def _headers(self, passed: tuple[tuple[str, str], ...]) -> CIMultiDict[str]:
         headers = CIMultiDict(passed)

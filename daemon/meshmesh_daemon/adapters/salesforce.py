@@ -10,7 +10,7 @@ import ssl
 import sys
 import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -90,6 +90,14 @@ class Outside(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How an origin that may have a token is reached."""
+
+    proxy: str | None
+    ssl: ssl.SSLContext | bool
+
+
 class Salesforce:
     """The session. Made by `Salesforce.open`.
 
@@ -104,7 +112,7 @@ class Salesforce:
         self._fresh = fresh
         self._policy = policy
         self._tls: ssl.SSLContext | None = None
-        self._proxies: dict[str, str | None] = {}
+        self._ways: dict[str, _Way] = {}
 
     @classmethod
     @asynccontextmanager
@@ -169,7 +177,8 @@ class Salesforce:
         headers[hdrs.ACCEPT_ENCODING] = "identity"
         try:
             session = self._fresh if method == hdrs.METH_POST else self._kept
-            async with asyncio.timeout(CALL_SECONDS), self._sent(session, method, url, headers, body) as answer:
+            target = URL(url, encoded=True)
+            async with asyncio.timeout(CALL_SECONDS), self._sent(session, method, target, headers, body) as answer:
                 return await _whole(answer, MAX_ANSWER)
         except TimeoutError:
             raise Lost("timeout", sent=True) from None
@@ -191,17 +200,16 @@ class Salesforce:
             HostRefused: the host may not have it.
         """
         identity = {**headers, hdrs.ACCEPT_ENCODING: "identity"}
-        async with self._sent(self._fresh, method, url, identity, body or None) as answer:
+        async with self._sent(self._fresh, method, URL(url, encoded=True), identity, body or None) as answer:
             return await _whole(answer, MAX_CARRIED)
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self,
         method: str,
-        url: str,
+        url: URL,
         headers: Mapping[str, str],
         body: bytes | AsyncIterator[bytes] | None,
-    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """One request whose answer is read by the caller, in pieces.
 
         Args:
@@ -214,32 +222,28 @@ class Salesforce:
             Lost: no answer began, or it broke off while the caller read.
             HostRefused: the host may not have it.
         """
-        async with self._sent(self._kept, method, url, headers, body) as answer:
-            yield answer
+        return self._sent(self._kept, method, url, headers, body)
 
     @asynccontextmanager
     async def _sent(
         self,
         session: aiohttp.ClientSession,
         method: str,
-        url: str,
+        url: URL,
         headers: Mapping[str, str],
         body: bytes | AsyncIterator[bytes] | None,
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        target = URL(url, encoded=True)
-        origin = f"{target.scheme}://{target.raw_authority}"
-        if not self._policy.may_receive_secret(origin):
-            raise HostRefused(target.host or "")
-        proxy = self._proxy(origin)
+        origin = f"{url.scheme}://{url.raw_authority}"
+        way = self._ways.get(origin) or await self._found(origin, url)
         answer = await _translated(
             session.request(
                 method,
-                target,
+                url,
                 headers={hdrs.USER_AGENT: USER_AGENT, **headers},
                 data=body,
                 allow_redirects=False,
-                proxy=proxy,
-                ssl=await self._context() if proxy or target.scheme == "https" else True,
+                proxy=way.proxy,
+                ssl=way.ssl,
             )
         )
         try:
@@ -249,6 +253,20 @@ class Salesforce:
         finally:
             answer.release() if answer.content.at_eof() else answer.close()
 
+    async def _found(self, origin: str, url: URL) -> _Way:
+        """The way to an origin, found once: neither the policy nor what stands in the environment changes.
+
+        Raises:
+            HostRefused: the host may not have a token.
+        """
+        if not self._policy.may_receive_secret(origin):
+            raise HostRefused(url.host or "")
+        proxy = proxy_for(origin)
+        way = _Way(proxy, await self._context() if proxy or url.scheme == "https" else True)
+        if not _PROXIES_CHANGE:
+            self._ways[origin] = way
+        return way
+
     async def _context(self) -> ssl.SSLContext:
         """Made for the first call that needs it, off the loop: it reads every certificate that the system trusts.
 
@@ -257,14 +275,6 @@ class Salesforce:
         if self._tls is None:
             self._tls = await asyncio.to_thread(ssl.create_default_context)
         return self._tls
-
-    def _proxy(self, origin: str) -> str | None:
-        """The proxy on the way to an origin; what stands in the environment is read once, since that takes a while."""
-        if _PROXIES_CHANGE:
-            return proxy_for(origin)
-        if origin not in self._proxies:
-            self._proxies[origin] = proxy_for(origin)
-        return self._proxies[origin]
 
 
 def _session(*, force_close: bool) -> aiohttp.ClientSession:
