@@ -125,7 +125,9 @@ async def _read_body(
     method, content_type = request.method, request.headers.get(hdrs.CONTENT_TYPE, "")
     if begun is None:
         if not request.can_read_body:
-            return b"", _ONLY_READS if is_plain_read(method, target.path) else classify(method, target, content_type, b"")
+            return b"", _ONLY_READS if is_plain_read(method, target.path) else classify(
+                method, target, content_type, b""
+            )
         verdict = classify(method, target, content_type, None)
         wants = wants_body(method, target.path, content_type)
         check(verdict, target, mode, final=not wants)

@@ -50,6 +50,11 @@ class Reading:
             raise Problem(502, wire.Code.SALESFORCE_ANSWER, "Salesforce's answer is in an encoding nobody asked for.")
         self.inflater = Inflater() if "gzip" in encoding else None
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the whole body has arrived already."""
+        return self._content.is_eof()
+
     async def peek(self) -> bytes:
         """The beginning of the body, up to about 64 KiB; it is given again by `pieces`.
 
@@ -57,10 +62,12 @@ class Reading:
             NotInflatable: it is not what its label says.
         """
         if not self._peeked:
-            begun = bytearray()
-            while len(begun) < PEEK and (piece := await self._next()):
-                begun += piece
-            self._peeked = bytes(begun)
+            begun: list[bytes] = []
+            size = 0
+            while size < PEEK and not self.ended:
+                begun.append(await self._next())
+                size += len(begun[-1])
+            self._peeked = b"".join(begun)
         return self._peeked
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -71,25 +78,24 @@ class Reading:
         """
         if self._peeked:
             yield self._peeked
-        while piece := await self._next():
-            yield piece
+        while not self.ended:
+            piece = await self._next()
+            if piece:
+                yield piece
 
     async def _next(self) -> bytes:
-        """The next bytes; none at the end."""
-        while True:
-            opened = next(self._opened, b"")
-            if opened:
-                return opened
+        """The next bytes, if there are any before the end."""
+        if self.inflater is None:
             piece = await self._content.readany()
-            if not piece:
+            self.ended = self._content.at_eof()
+            return piece
+        while not (opened := next(self._opened, b"")):
+            if self._content.at_eof():
+                self.inflater.finish()
+                self.ended = True
                 break
-            if self.inflater is None:
-                return piece
-            self._opened = self.inflater.feed(piece)
-        if self.inflater is not None:
-            self.inflater.finish()
-        self.ended = True
-        return b""
+            self._opened = self.inflater.feed(await self._content.readany())
+        return opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +137,8 @@ class Passage:
             return web.Response(body=redactor.whole(self._rewritten(body)), headers=headers)
         if answer.status in _BODILESS or self.request.method == hdrs.METH_HEAD:
             return web.Response(status=answer.status, reason=answer.reason, headers=headers)
-        begun = await reading.peek() if (answer.content_length or PEEK + 1) <= PEEK else b""
+        is_small = reading.is_here or (answer.content_length or PEEK + 1) <= PEEK
+        begun = await reading.peek() if is_small else b""
         if reading.ended:  # one write, where the answer is small
             headers.popall(hdrs.CONTENT_LENGTH, None)
             body = redactor.whole(begun)

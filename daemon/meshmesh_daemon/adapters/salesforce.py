@@ -10,10 +10,11 @@ import ssl
 import sys
 import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from types import TracebackType
+from typing import ClassVar, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -29,6 +30,8 @@ STREAM_IDLE_SECONDS = 120.0  # Salesforce ends its own requests after two minute
 MAX_ANSWER = 1024 * 1024
 MAX_CARRIED = 10 * 1024 * 1024  # an answer to a write is kept as a whole
 USER_AGENT = "MeshMesh"
+_BODILESS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
+_ADDED_TO_BODIES = (hdrs.CONTENT_TYPE,)  # by aiohttp, also where the caller sent none
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _PROXIES_CHANGE = sys.platform == "darwin"  # where they are a setting of the network that the machine is in
 
@@ -96,6 +99,36 @@ class _Way:
 
     proxy: str | None
     ssl: ssl.SSLContext | bool
+
+
+class _Exchange:
+    """An answer, for as long as the block lasts; a line that breaks meanwhile is `Lost`.
+
+    Args:
+        begin: sends the request, and gives the answer, its head read.
+    """
+
+    __slots__ = ("_answer", "_begin")
+
+    def __init__(self, begin: Callable[[], Awaitable[aiohttp.ClientResponse]]) -> None:
+        self._begin = begin
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        self._answer = await self._begin()
+        return self._answer
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._answer.release() if self._answer.content.at_eof() else self._answer.close()
+        if isinstance(error, aiohttp.ClientError):
+            raise _lost(error) from None
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request with the headers that it is given, and no others."""
+
+    DEFAULT_HEADERS: ClassVar[dict[str, str]] = {}
 
 
 class Salesforce:
@@ -177,8 +210,8 @@ class Salesforce:
         headers[hdrs.ACCEPT_ENCODING] = "identity"
         try:
             session = self._fresh if method == hdrs.METH_POST else self._kept
-            target = URL(url, encoded=True)
-            async with asyncio.timeout(CALL_SECONDS), self._sent(session, method, target, headers, body) as answer:
+            sent = self._sent(session, method, URL(url, encoded=True), headers, body)
+            async with asyncio.timeout(CALL_SECONDS), sent as answer:
                 return await _whole(answer, MAX_ANSWER)
         except TimeoutError:
             raise Lost("timeout", sent=True) from None
@@ -209,7 +242,7 @@ class Salesforce:
         url: URL,
         headers: Mapping[str, str],
         body: bytes | AsyncIterator[bytes] | None,
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    ) -> "_Exchange":
         """One request whose answer is read by the caller, in pieces.
 
         Args:
@@ -224,34 +257,39 @@ class Salesforce:
         """
         return self._sent(self._kept, method, url, headers, body)
 
-    @asynccontextmanager
-    async def _sent(
+    def _sent(
         self,
         session: aiohttp.ClientSession,
         method: str,
         url: URL,
         headers: Mapping[str, str],
         body: bytes | AsyncIterator[bytes] | None,
-    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+    ) -> "_Exchange":
+        return _Exchange(lambda: self._begun(session, method, url, headers, body))
+
+    async def _begun(
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterator[bytes] | None,
+    ) -> aiohttp.ClientResponse:
         origin = f"{url.scheme}://{url.raw_authority}"
         way = self._ways.get(origin) or await self._found(origin, url)
-        answer = await _translated(
-            session.request(
+        try:
+            return await session.request(
                 method,
                 url,
                 headers={hdrs.USER_AGENT: USER_AGENT, **headers},
                 data=body,
+                skip_auto_headers=None if body is None and method in _BODILESS else _ADDED_TO_BODIES,
                 allow_redirects=False,
                 proxy=way.proxy,
                 ssl=way.ssl,
             )
-        )
-        try:
-            yield answer
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _lost(error) from None
-        finally:
-            answer.release() if answer.content.at_eof() else answer.close()
 
     async def _found(self, origin: str, url: URL) -> _Way:
         """The way to an origin, found once: neither the policy nor what stands in the environment changes.
@@ -285,7 +323,7 @@ def _session(*, force_close: bool) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STREAM_IDLE_SECONDS),
-        skip_auto_headers=(hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE),
+        request_class=_Request,
         max_line_size=65_536,
         max_field_size=65_536,
     )
@@ -293,13 +331,6 @@ def _session(*, force_close: bool) -> aiohttp.ClientSession:
 
 def _is_broken_line(error: Exception) -> bool:
     return isinstance(error, Lost) and error.kind in {"reset", "truncated"}
-
-
-async def _translated(call: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
-    try:
-        return await call
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _lost(error) from None
 
 
 def _lost(error: Exception) -> Lost:

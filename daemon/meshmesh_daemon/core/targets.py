@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 _ALLOWED = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@/%-]*")
 _AMBIGUOUS = re.compile(r"%(?![0-9A-Fa-f]{2})|%(?:[01][0-9A-F]|7F|20|25|2E|2F|5C|3B|3F|23)", re.IGNORECASE)
+_ODD_SEGMENT = re.compile(r"/(?:\.{0,2}(?=/)|\.{1,2}\Z)")  # only the last may be empty
 _QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@/%;?\[\]{}|^\"<>`-]*")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SAFE = "!$&'()*+,=:@~-._"
@@ -88,8 +89,7 @@ def _path(text: str) -> str:
     if not _ALLOWED.fullmatch(text):
         raise BadTarget("a character of the path")
     path = _decoded(text) if "%" in text else text
-    segments = path.split("/")[1:]
-    if any(segment in {".", ".."} for segment in segments) or "" in segments[:-1]:
+    if _ODD_SEGMENT.search(path):
         raise BadTarget("a '.', '..' or empty segment of the path")
     return path
 

@@ -116,10 +116,9 @@ class Sessions:
             Problem: as `live`, when the time is over.
         """
         try:
-            if (
-                self._usable(desk, min_ttl) and rejected is None
-            ):  # the way that is gone a thousand times for each other one
-                return await self.live(desk, min_ttl=min_ttl)
+            if rejected is None and not self._closed and self._usable(desk, min_ttl):
+                refuse_unwell(desk)
+                return desk.stored  # the way that is gone a thousand times for each other one
         except Problem:
             pass  # is met again below, where it is noted and waited for
         deadline = self._clock.monotonic() + seconds
