@@ -14,13 +14,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import ClassVar, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
+from meshmesh_daemon.adapters.asking import MAX_HEAD_LINE, BareRequest, ask
 from meshmesh_daemon.core.errors import Failure, rest_failure, token_failure
 from meshmesh_daemon.core.hosts import HostPolicy
 
@@ -30,8 +31,7 @@ STREAM_IDLE_SECONDS = 120.0  # Salesforce ends its own requests after two minute
 MAX_ANSWER = 1024 * 1024
 MAX_CARRIED = 10 * 1024 * 1024  # an answer to a write is kept as a whole
 USER_AGENT = "MeshMesh"
-_BODILESS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
-_ADDED_TO_BODIES = (hdrs.CONTENT_TYPE,)  # by aiohttp, also where the caller sent none
+_ASKING = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _PROXIES_CHANGE = sys.platform == "darwin"  # where they are a setting of the network that the machine is in
 
@@ -123,12 +123,6 @@ class _Exchange:
         self._answer.release() if self._answer.content.at_eof() else self._answer.close()
         if isinstance(error, aiohttp.ClientError):
             raise _lost(error) from None
-
-
-class _Request(aiohttp.ClientRequest):
-    """A request with the headers that it is given, and no others."""
-
-    DEFAULT_HEADERS: ClassVar[dict[str, str]] = {}
 
 
 class Salesforce:
@@ -277,13 +271,16 @@ class Salesforce:
     ) -> aiohttp.ClientResponse:
         origin = f"{url.scheme}://{url.raw_authority}"
         way = self._ways.get(origin) or await self._found(origin, url)
+        sent = {hdrs.USER_AGENT: USER_AGENT, **headers}
         try:
+            if body is None and way.proxy is None and method in _ASKING:
+                return await ask(session, method, url, sent, way.ssl)
             return await session.request(
                 method,
                 url,
-                headers={hdrs.USER_AGENT: USER_AGENT, **headers},
+                headers=sent,
                 data=body,
-                skip_auto_headers=None if body is None and method in _BODILESS else _ADDED_TO_BODIES,
+                skip_auto_headers=(hdrs.CONTENT_TYPE,),
                 allow_redirects=False,
                 proxy=way.proxy,
                 ssl=way.ssl,
@@ -323,9 +320,9 @@ def _session(*, force_close: bool) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STREAM_IDLE_SECONDS),
-        request_class=_Request,
-        max_line_size=65_536,
-        max_field_size=65_536,
+        request_class=BareRequest,
+        max_line_size=MAX_HEAD_LINE,
+        max_field_size=MAX_HEAD_LINE,
     )
 
 
