@@ -97,9 +97,9 @@ class Front:
         request[INVITATION] = request.version >= HttpVersion11
 
     def _admit(self, request: web.Request) -> None:
-        need = self._needs.get(request.match_info.handler, Need.OPEN)
-        if CALLER not in request:
-            self._guard.admit(request, need)
+        caller = self._guard.admit(request, self._needs.get(request.match_info.handler, Need.OPEN))
+        if caller.kind is not CallerKind.OPEN:
+            self._house.used_at = self._clock.monotonic()
 
     async def _need_asked_for(self, request: web.Request) -> Need | None:
         """What the route that a preflight asks about needs; None where there is no such route."""
@@ -112,18 +112,15 @@ class Front:
     async def _served(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Admit and handle; who can wait for a locked vault waits, as long as nothing of the request was taken yet."""
         try:
-            return await self._once(request, handler)
+            self._admit(request)
+            return await handler(request)
         except Problem as problem:
             fresh = CALLER not in request or request.method in {hdrs.METH_GET, hdrs.METH_HEAD}
             patience = prefer_wait(request) if problem.code == wire.Code.VAULT_LOCKED and fresh else 0
             if not patience or not await self._house.opened_within(patience):
                 raise
-        return await self._once(request, handler)
-
-    async def _once(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        self._admit(request)
-        if request[CALLER].kind is not CallerKind.OPEN:
-            self._house.used_at = self._clock.monotonic()
+        if CALLER not in request:
+            self._admit(request)
         return await handler(request)
 
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:

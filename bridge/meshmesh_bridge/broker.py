@@ -87,11 +87,15 @@ class Broker:
             Problem: answered in the called API's own shape.
         """
         target = read_head(request)
-        client, begun = await self._client(request, caller)
+        begun: bytes | None = None
+        client = caller.client
+        if client is None:
+            client, begun = await self._said_later(request)
         desk, grant = self._granted(client, target.name)
         keep = self._kept(request, client, desk, grant, target)
         letter = await read_letter(request, target, grant.mode, begun, keep=keep)
-        self._check_still(client, letter, grant.mode)
+        if request.body_exists:  # else nothing was waited for
+            self._check_still(client, letter, grant.mode)
         self._note_use(desk, client.name)
         if letter.verdict.kind is Kind.READ:
             return await self._read(request, client, desk, grant, letter)
@@ -99,7 +103,7 @@ class Broker:
 
     def _kept(self, request: web.Request, client: Client, desk: Desk, grant: Grant, target: Target) -> int:
         """How much of a body is read whole: in Build Mode all that was held, where it may be the same request again."""
-        if grant.mode is not Mode.BUILD:
+        if grant.mode is not Mode.BUILD or not request.can_read_body:
             return REPEATABLE
         path = plain(target).rebuilt()
         twins = self._plans.twins_are_possible(client, desk.stored.id, request.method, path)
@@ -111,10 +115,8 @@ class Broker:
         if last is None or desk.stored.last_used_by != who or now - last >= _USE_NOTED_EVERY:
             self._desks.note_use(desk.stored.id, who, now)
 
-    async def _client(self, request: web.Request, caller: Caller) -> tuple[Client, bytes | None]:
-        """Who asks; for a SOAP request whose handle stands in its envelope only, with the body that was read for it."""
-        if caller.client is not None:
-            return caller.client, None
+    async def _said_later(self, request: web.Request) -> tuple[Client, bytes]:
+        """Who sends a SOAP request whose handle stands in its envelope only, with the body that was read for it."""
         body = await read_whole(request, Mode.BUILD)
         try:
             session = soap.read_envelope(body).session

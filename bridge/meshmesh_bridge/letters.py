@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from meshmesh import wire
 from meshmesh_bridge.bodies import STALL_SECONDS, paced
 from meshmesh_daemon.core import soap
-from meshmesh_daemon.core.classify import Kind, Verdict, classify, wants_body
+from meshmesh_daemon.core.classify import Kind, Verdict, classify, is_plain_read, wants_body
 from meshmesh_daemon.core.passing import TOKEN_PARAMETER, Headers, is_soap, request_headers
 from meshmesh_daemon.core.problems import Next, Problem, not_found
 from meshmesh_daemon.core.targets import BadTarget, Target, read_target
@@ -26,8 +26,9 @@ REPEATABLE = 1024 * 1024  # a streamed body up to this size is kept, to send it 
 MAX_HELD = 10 * 1024 * 1024  # a body that may have to be held, or is only looked at
 MAX_JUDGED = 64 * 1024 * 1024  # a body that is looked at in Build Mode; Salesforce's own limit is 50 MB
 _TO_A_THREAD = 256 * 1024  # a body longer than this is judged off the loop
-OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
-_SINGLE = (hdrs.CONTENT_TYPE, hdrs.CONTENT_ENCODING, "X-SFDC-Session")
+OVERRIDES = frozenset({"x-http-method-override", "x-http-method", "x-method-override"})
+_SINGLE = frozenset({"content-type", "content-encoding", "x-sfdc-session"})
+_ONLY_READS = Verdict(kind=Kind.READ, rule="", summary="Read")  # nobody is told of a read, so it is not described
 
 Body = bytes | AsyncIterator[bytes]
 
@@ -70,18 +71,24 @@ def read_head(request: web.Request) -> Target:
         raise Problem(400, wire.Code.BAD_REQUEST, f"The address could be read in two ways: {bad}.") from None
     if not target.path.startswith((SERVICES, "/id/")):
         raise not_found("address", target.path)
-    if any(name in request.headers for name in OVERRIDES):
-        raise Problem(400, wire.Code.BAD_REQUEST, "A method override is not taken here; send the method itself.")
-    if any(len(request.headers.getall(name, [])) > 1 for name in _SINGLE):
-        raise Problem(400, wire.Code.BAD_REQUEST, "A header that may stand once stands twice.")
+    _check_headers([name.lower() for name in request.headers])
     if sum(key.lower() == TOKEN_PARAMETER for key, _ in target.query) > 1:
         raise Problem(400, wire.Code.BAD_REQUEST, f"{TOKEN_PARAMETER} stands twice in the query.")
     return target
 
 
+def _check_headers(names: list[str]) -> None:
+    if not OVERRIDES.isdisjoint(names):
+        raise Problem(400, wire.Code.BAD_REQUEST, "A method override is not taken here; send the method itself.")
+    single = [name for name in names if name in _SINGLE]
+    if len(single) > len(set(single)):
+        raise Problem(400, wire.Code.BAD_REQUEST, "A header that may stand once stands twice.")
+
+
 def plain(target: Target) -> Target:
     """A target without the client's handle."""
-    return replace(target, query=tuple(one for one in target.query if one[0].lower() != TOKEN_PARAMETER))
+    kept = tuple(one for one in target.query if one[0].lower() != TOKEN_PARAMETER)
+    return target if len(kept) == len(target.query) else replace(target, query=kept)
 
 
 async def read_letter(
@@ -118,7 +125,9 @@ async def _read_body(
     method, content_type = request.method, request.headers.get(hdrs.CONTENT_TYPE, "")
     if begun is None:
         if not request.can_read_body:
-            return b"", classify(method, target, content_type, b"")
+            return b"", _ONLY_READS if is_plain_read(method, target.path) else classify(
+                method, target, content_type, b""
+            )
         verdict = classify(method, target, content_type, None)
         wants = wants_body(method, target.path, content_type)
         check(verdict, target, mode, final=not wants)

@@ -6,7 +6,7 @@ to another host; memory is bounded whatever the org sends; an answer that broke 
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,7 +20,7 @@ from meshmesh import wire
 from meshmesh_daemon.core.inflating import Inflater, NotInflatable
 from meshmesh_daemon.core.passing import answer_headers
 from meshmesh_daemon.core.problems import Problem
-from meshmesh_daemon.core.redaction import Redactor
+from meshmesh_daemon.core.redaction import Needles, Redactor
 from meshmesh_storage.plan_records import Result
 from meshmesh_storage.records import Connection
 
@@ -43,11 +43,17 @@ class Reading:
     def __init__(self, answer: ClientResponse) -> None:
         self._content = answer.content
         self._peeked = b""
+        self._opened: Iterator[bytes] = iter(())
         self.ended = False
         encoding = answer.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
         if encoding not in {"", "identity", "gzip", "x-gzip"}:
             raise Problem(502, wire.Code.SALESFORCE_ANSWER, "Salesforce's answer is in an encoding nobody asked for.")
         self.inflater = Inflater() if "gzip" in encoding else None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the whole body has arrived already."""
+        return self._content.is_eof()
 
     async def peek(self) -> bytes:
         """The beginning of the body, up to about 64 KiB; it is given again by `pieces`.
@@ -55,13 +61,13 @@ class Reading:
         Raises:
             NotInflatable: it is not what its label says.
         """
-        begun = bytearray(self._peeked)
-        if not begun:
-            async for piece in self._opened():
-                begun += piece
-                if len(begun) >= PEEK:
-                    break
-        self._peeked = bytes(begun)
+        if not self._peeked:
+            begun: list[bytes] = []
+            size = 0
+            while size < PEEK and not self.ended:
+                begun.append(await self._next())
+                size += len(begun[-1])
+            self._peeked = b"".join(begun)
         return self._peeked
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -72,20 +78,24 @@ class Reading:
         """
         if self._peeked:
             yield self._peeked
-        async for piece in self._opened():
-            yield piece
-
-    async def _opened(self) -> AsyncIterator[bytes]:
-        # readany, not iter_any: what was looked at and what is given on are read by two loops, one after the other
-        while piece := await self._content.readany():
-            if self.inflater is None:
+        while not self.ended:
+            piece = await self._next()
+            if piece:
                 yield piece
-                continue
-            for opened in self.inflater.feed(piece):
-                yield opened
-        if self.inflater is not None:
-            self.inflater.finish()
-        self.ended = True
+
+    async def _next(self) -> bytes:
+        """The next bytes, if there are any before the end."""
+        if self.inflater is None:
+            piece = await self._content.readany()
+            self.ended = self._content.at_eof()
+            return piece
+        while not (opened := next(self._opened, b"")):
+            if self._content.at_eof():
+                self.inflater.finish()
+                self.ended = True
+                break
+            self._opened = self.inflater.feed(await self._content.readany())
+        return opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +107,14 @@ class Passage:
         live: the connection that was used.
         prefix: our address of the connection, such as `http://localhost:1717/o/acme`.
         path: what was asked for.
+        needles: of the live token.
     """
 
     request: web.Request
     live: Connection
     prefix: str
     path: str
+    needles: Needles
 
     async def pass_on(self, answer: ClientResponse, reading: Reading) -> web.StreamResponse:
         """Give an answer of Salesforce's to the client, in pieces.
@@ -115,7 +127,7 @@ class Passage:
             Problem: 502 where it points to another host.
             ConnectionResetError: the answer broke off; so does ours.
         """
-        redactor = self._redactor()
+        redactor = Redactor(self.needles)
         headers = self._headers(answer_headers(answer.headers.items(), redactor))
         if reading.inflater is not None:
             headers.popall(hdrs.CONTENT_LENGTH, None)
@@ -125,7 +137,8 @@ class Passage:
             return web.Response(body=redactor.whole(self._rewritten(body)), headers=headers)
         if answer.status in _BODILESS or self.request.method == hdrs.METH_HEAD:
             return web.Response(status=answer.status, reason=answer.reason, headers=headers)
-        begun = await reading.peek() if (answer.content_length or PEEK + 1) <= PEEK else b""
+        is_small = reading.is_here or (answer.content_length or PEEK + 1) <= PEEK
+        begun = await reading.peek() if is_small else b""
         if reading.ended:  # one write, where the answer is small
             headers.popall(hdrs.CONTENT_LENGTH, None)
             body = redactor.whole(begun)
@@ -135,7 +148,7 @@ class Passage:
 
     def recorded(self, result: Result) -> web.Response:
         """The answer that Salesforce gave when a held request was carried out."""
-        redactor = self._redactor()
+        redactor = Redactor(self.needles)
         headers = self._headers(answer_headers(result.headers, redactor))
         headers.popall(hdrs.CONTENT_LENGTH, None)
         return web.Response(status=result.status, headers=headers, body=redactor.whole(result.body) or None)
@@ -154,9 +167,6 @@ class Passage:
             raise ConnectionResetError("the org's answer broke off") from None
         await response.write_eof(redactor.finish())
         return response
-
-    def _redactor(self) -> Redactor:
-        return Redactor(self.live.session.access_token if self.live.session else "")
 
     def _headers(self, passed: tuple[tuple[str, str], ...]) -> CIMultiDict[str]:
         headers = CIMultiDict(passed)

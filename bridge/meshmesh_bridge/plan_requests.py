@@ -18,7 +18,7 @@ from meshmesh_storage.plan_records import HeldRequest
 
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 MAX_HEADERS = 20
-_REFUSED_HEADERS = {name.lower(): "would change what the request is." for name in OVERRIDES} | {
+_REFUSED_HEADERS = dict.fromkeys(OVERRIDES, "would change what the request is.") | {
     "content-encoding": "would make the body something else than what a person is shown."
 }
 

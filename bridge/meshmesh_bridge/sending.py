@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aiohttp import ClientResponse, hdrs, web
 from yarl import URL
@@ -16,6 +16,7 @@ from meshmesh_daemon.core.errors import Action, Failure, rest_failure, transport
 from meshmesh_daemon.core.inflating import NotInflatable
 from meshmesh_daemon.core.passing import TOKEN_PARAMETER, with_token
 from meshmesh_daemon.core.problems import Problem
+from meshmesh_daemon.core.redaction import Needles
 from meshmesh_daemon.usecases.desks import Desk
 from meshmesh_daemon.usecases.sessions import Sessions
 from meshmesh_storage.records import Connection
@@ -59,11 +60,21 @@ class Sending:
     salesforce: Salesforce
     clock: Clock
     base: Callable[[], str]
+    _needles: dict[str, tuple[str, Needles]] = field(default_factory=dict[str, tuple[str, Needles]], repr=False)
 
     def passage(self, request: web.Request, live: Connection, path: str) -> Passage:
         """The way back to a client."""
         prefix = f"{self.base()}{wire.BROKER_PREFIX}{live.name}"
-        return Passage(request=request, live=live, prefix=prefix, path=path)
+        return Passage(request=request, live=live, prefix=prefix, path=path, needles=self._needles_of(live))
+
+    def _needles_of(self, live: Connection) -> Needles:
+        """What is looked for in the answers of a connection, cut once a session."""
+        token = _token(live)
+        known, needles = self._needles.get(live.id, (None, None))
+        if needles is None or known != token:
+            needles = Needles(token)
+            self._needles[live.id] = (token, needles)
+        return needles
 
     async def send(self, errand: Errand, live: Connection) -> web.StreamResponse:
         """Send a request, and once more with a fresh session where the first had ended.
@@ -77,8 +88,7 @@ class Sending:
         """
         response = await self._once(errand, live)
         if response is None and errand.letter.repeatable:
-            token = live.session.access_token if live.session else ""
-            live = await self.sessions.live_within(errand.desk, 0, who=errand.who, rejected=token)
+            live = await self.sessions.live_within(errand.desk, 0, who=errand.who, rejected=_token(live))
             response = await self._once(errand, live)
         if response is None:
             self.sessions.note_rejected(errand.desk, live)
@@ -129,9 +139,13 @@ class Sending:
         )
 
 
-def _addressed(letter: Letter, live: Connection) -> tuple[str, dict[str, str], bytes | AsyncIterator[bytes] | None]:
+def _token(live: Connection) -> str:
+    return live.session.access_token if live.session else ""
+
+
+def _addressed(letter: Letter, live: Connection) -> tuple[URL, dict[str, str], bytes | AsyncIterator[bytes] | None]:
     """A request with the live token where the client had put its handle."""
-    token = live.session.access_token if live.session else ""
+    token = _token(live)
     target = letter.target
     if letter.shows_token:
         target = replace(target, query=(*target.query, (TOKEN_PARAMETER, token)))
@@ -139,8 +153,9 @@ def _addressed(letter: Letter, live: Connection) -> tuple[str, dict[str, str], b
     headers, body = with_token(target.path, letter.headers, whole, token)
     partial = letter.method == hdrs.METH_HEAD or any(name.lower() == "range" for name, _ in letter.headers)
     headers[hdrs.ACCEPT_ENCODING] = "identity" if partial else "gzip"  # what can be opened, to look it through
-    url = live.instance_url + target.rebuilt()
-    if str(URL(url, encoded=True)) != url:
+    address = live.instance_url + target.rebuilt()
+    url = URL(address, encoded=True)
+    if str(url) != address:
         raise Problem(400, wire.Code.BAD_REQUEST, "The address could be read in two ways.")
     return url, headers, (body or None) if isinstance(letter.body, bytes) else letter.body
 

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
+from yarl import URL
 
 from meshmesh_daemon.adapters.salesforce import HostRefused, Lost, Salesforce, proxy_for
 from meshmesh_daemon.core.hosts import HostPolicy
@@ -121,10 +123,59 @@ async def test_nobody_there_was_never_sent(way: Salesforce, far: Peer) -> None:
     closed.close()
     await closed.wait_closed()
     async with Salesforce.open(HostPolicy(extra_login_origins=frozenset({origin}))) as salesforce:
-        with pytest.raises(Lost) as lost:
-            await salesforce.post_form(f"{origin}/x", "a=1")
+        for ask in (salesforce.post_form(f"{origin}/x", "a=1"), salesforce.get(f"{origin}/x")):
+            with pytest.raises(Lost) as lost:
+                await ask
+            assert (lost.value.kind, lost.value.sent) == ("connect", False)
 
-    assert (lost.value.kind, lost.value.sent) == ("connect", False)
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
+async def test_a_request_leaves_as_it_was_given(far: Peer, way: Salesforce, method: str) -> None:
+    """Host and User-Agent are ours, a length is of the body; there is no other header that the caller did not give."""
+    far.answers = [b"HTTP/1.1 204 No Content\r\n\r\n"]
+    async with way.stream(method, URL(f"{far.origin}/x?q=a%2Bb", encoded=True), {"Accept": "a/b"}, None) as answer:
+        assert answer.status == 204
+
+    line, *headers = far.asked[0].decode().strip().split("\r\n")
+    assert line == f"{method} /x?q=a%2Bb HTTP/1.1"
+    assert {header for header in headers if header != "Content-Length: 0"} == {
+        f"Host: {far.origin.removeprefix('http://')}",
+        "User-Agent: MeshMesh",
+        "Accept: a/b",
+    }
+
+
+@pytest.mark.parametrize(("method", "times"), [("GET", 2), ("HEAD", 2), ("POST", 1), ("PATCH", 1)])
+async def test_only_a_read_is_sent_again(far: Peer, way: Salesforce, method: str, times: int) -> None:
+    """A line that was closed before an answer: what reads is asked again, what may have been carried out is lost."""
+    far.answers = [b"", b"HTTP/1.1 204 No Content\r\n\r\n"]
+    with suppress(Lost):
+        async with way.stream(method, URL(f"{far.origin}/x"), {}, None):
+            pass
+
+    assert len(far.asked) == times
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_answer_that_is_none_is_lost_once(far: Peer, way: Salesforce, method: str) -> None:
+    """What is no HTTP, or has too long a head, is told as lost; it is not asked for again."""
+    for answer in (b"SMTP?\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"):
+        far.answers, far.asked = [answer], []
+        with pytest.raises(Lost) as lost:
+            async with way.stream(method, URL(f"{far.origin}/x"), {}, None):
+                pass
+        assert (lost.value.sent, len(far.asked)) == (True, 1)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_answer_that_breaks_off_is_lost(far: Peer, way: Salesforce, method: str) -> None:
+    """Half an answer is none, for whoever reads it in pieces too."""
+    far.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"]
+    with pytest.raises(Lost) as lost:
+        async with way.stream(method, URL(f"{far.origin}/x"), {}, None) as answer:
+            await answer.read()
+
+    assert (lost.value.kind, lost.value.sent) == ("truncated", True)
 
 
 @pytest.mark.parametrize(

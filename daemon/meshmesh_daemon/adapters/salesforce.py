@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import TracebackType
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
+from meshmesh_daemon.adapters.asking import MAX_HEAD_LINE, BareRequest, ask
 from meshmesh_daemon.core.errors import Failure, rest_failure, token_failure
 from meshmesh_daemon.core.hosts import HostPolicy
 
@@ -29,6 +31,7 @@ STREAM_IDLE_SECONDS = 120.0  # Salesforce ends its own requests after two minute
 MAX_ANSWER = 1024 * 1024
 MAX_CARRIED = 10 * 1024 * 1024  # an answer to a write is kept as a whole
 USER_AGENT = "MeshMesh"
+_ASKING = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _PROXIES_CHANGE = sys.platform == "darwin"  # where they are a setting of the network that the machine is in
 
@@ -90,6 +93,38 @@ class Outside(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How an origin that may have a token is reached."""
+
+    proxy: str | None
+    ssl: ssl.SSLContext | bool
+
+
+class _Exchange:
+    """An answer, for as long as the block lasts; a line that breaks meanwhile is `Lost`.
+
+    Args:
+        begin: sends the request, and gives the answer, its head read.
+    """
+
+    __slots__ = ("_answer", "_begin")
+
+    def __init__(self, begin: Callable[[], Awaitable[aiohttp.ClientResponse]]) -> None:
+        self._begin = begin
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        self._answer = await self._begin()
+        return self._answer
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._answer.release() if self._answer.content.at_eof() else self._answer.close()
+        if isinstance(error, aiohttp.ClientError):
+            raise _lost(error) from None
+
+
 class Salesforce:
     """The session. Made by `Salesforce.open`.
 
@@ -104,7 +139,7 @@ class Salesforce:
         self._fresh = fresh
         self._policy = policy
         self._tls: ssl.SSLContext | None = None
-        self._proxies: dict[str, str | None] = {}
+        self._ways: dict[str, _Way] = {}
 
     @classmethod
     @asynccontextmanager
@@ -169,7 +204,8 @@ class Salesforce:
         headers[hdrs.ACCEPT_ENCODING] = "identity"
         try:
             session = self._fresh if method == hdrs.METH_POST else self._kept
-            async with asyncio.timeout(CALL_SECONDS), self._sent(session, method, url, headers, body) as answer:
+            sent = self._sent(session, method, URL(url, encoded=True), headers, body)
+            async with asyncio.timeout(CALL_SECONDS), sent as answer:
                 return await _whole(answer, MAX_ANSWER)
         except TimeoutError:
             raise Lost("timeout", sent=True) from None
@@ -191,17 +227,16 @@ class Salesforce:
             HostRefused: the host may not have it.
         """
         identity = {**headers, hdrs.ACCEPT_ENCODING: "identity"}
-        async with self._sent(self._fresh, method, url, identity, body or None) as answer:
+        async with self._sent(self._fresh, method, URL(url, encoded=True), identity, body or None) as answer:
             return await _whole(answer, MAX_CARRIED)
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self,
         method: str,
-        url: str,
+        url: URL,
         headers: Mapping[str, str],
         body: bytes | AsyncIterator[bytes] | None,
-    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+    ) -> "_Exchange":
         """One request whose answer is read by the caller, in pieces.
 
         Args:
@@ -214,40 +249,58 @@ class Salesforce:
             Lost: no answer began, or it broke off while the caller read.
             HostRefused: the host may not have it.
         """
-        async with self._sent(self._kept, method, url, headers, body) as answer:
-            yield answer
+        return self._sent(self._kept, method, url, headers, body)
 
-    @asynccontextmanager
-    async def _sent(
+    def _sent(
         self,
         session: aiohttp.ClientSession,
         method: str,
-        url: str,
+        url: URL,
         headers: Mapping[str, str],
         body: bytes | AsyncIterator[bytes] | None,
-    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        target = URL(url, encoded=True)
-        origin = f"{target.scheme}://{target.raw_authority}"
-        if not self._policy.may_receive_secret(origin):
-            raise HostRefused(target.host or "")
-        proxy = self._proxy(origin)
-        answer = await _translated(
-            session.request(
-                method,
-                target,
-                headers={hdrs.USER_AGENT: USER_AGENT, **headers},
-                data=body,
-                allow_redirects=False,
-                proxy=proxy,
-                ssl=await self._context() if proxy or target.scheme == "https" else True,
-            )
-        )
+    ) -> "_Exchange":
+        return _Exchange(lambda: self._begun(session, method, url, headers, body))
+
+    async def _begun(
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterator[bytes] | None,
+    ) -> aiohttp.ClientResponse:
+        origin = f"{url.scheme}://{url.raw_authority}"
+        way = self._ways.get(origin) or await self._found(origin, url)
+        sent = {hdrs.USER_AGENT: USER_AGENT, **headers}
         try:
-            yield answer
-        except aiohttp.ClientError as error:
+            if body is None and way.proxy is None and method in _ASKING:
+                return await ask(session, method, url, sent, way.ssl)
+            return await session.request(
+                method,
+                url,
+                headers=sent,
+                data=body,
+                skip_auto_headers=(hdrs.CONTENT_TYPE,),
+                allow_redirects=False,
+                proxy=way.proxy,
+                ssl=way.ssl,
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _lost(error) from None
-        finally:
-            answer.release() if answer.content.at_eof() else answer.close()
+
+    async def _found(self, origin: str, url: URL) -> _Way:
+        """The way to an origin, found once: neither the policy nor what stands in the environment changes.
+
+        Raises:
+            HostRefused: the host may not have a token.
+        """
+        if not self._policy.may_receive_secret(origin):
+            raise HostRefused(url.host or "")
+        proxy = proxy_for(origin)
+        way = _Way(proxy, await self._context() if proxy or url.scheme == "https" else True)
+        if not _PROXIES_CHANGE:
+            self._ways[origin] = way
+        return way
 
     async def _context(self) -> ssl.SSLContext:
         """Made for the first call that needs it, off the loop: it reads every certificate that the system trusts.
@@ -258,14 +311,6 @@ class Salesforce:
             self._tls = await asyncio.to_thread(ssl.create_default_context)
         return self._tls
 
-    def _proxy(self, origin: str) -> str | None:
-        """The proxy on the way to an origin; what stands in the environment is read once, since that takes a while."""
-        if _PROXIES_CHANGE:
-            return proxy_for(origin)
-        if origin not in self._proxies:
-            self._proxies[origin] = proxy_for(origin)
-        return self._proxies[origin]
-
 
 def _session(*, force_close: bool) -> aiohttp.ClientSession:
     # limit=0: aiohttp's 100 connections would be shared by all orgs, and one that hangs would hold up the rest
@@ -275,21 +320,14 @@ def _session(*, force_close: bool) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STREAM_IDLE_SECONDS),
-        skip_auto_headers=(hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE),
-        max_line_size=65_536,
-        max_field_size=65_536,
+        request_class=BareRequest,
+        max_line_size=MAX_HEAD_LINE,
+        max_field_size=MAX_HEAD_LINE,
     )
 
 
 def _is_broken_line(error: Exception) -> bool:
     return isinstance(error, Lost) and error.kind in {"reset", "truncated"}
-
-
-async def _translated(call: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
-    try:
-        return await call
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _lost(error) from None
 
 
 def _lost(error: Exception) -> Lost:

@@ -52,12 +52,12 @@ _OF_ANSWERS = frozenset(
 
 def request_headers(headers: Iterable[tuple[str, str]]) -> Headers:
     """The headers of a client's request that reach the org: neither its handle, nor cookies, nor those of the hop."""
-    return tuple((name, value) for name, value in headers if _passes(name, _OF_REQUESTS))
+    return tuple([(name, value) for name, value in headers if _passes(name, _OF_REQUESTS)])
 
 
 def answer_headers(headers: Iterable[tuple[str, str]], redactor: Redactor) -> Headers:
     """The headers of the org's answer that reach the client, without the token."""
-    return tuple((name, redactor.text(value)) for name, value in headers if _passes(name, _OF_ANSWERS))
+    return tuple([(name, redactor.text(value)) for name, value in headers if _passes(name, _OF_ANSWERS)])
 
 
 def _passes(name: str, listed: frozenset[str]) -> bool:
@@ -88,8 +88,9 @@ def with_token(path: str, headers: Headers, body: bytes, token: str) -> tuple[di
         Headers and body. A header that was sent twice is one now, which means the same (RFC 9110, section 5.3).
     """
     joined: dict[str, str] = {}
+    names: dict[str, str] = {}
     for name, value in headers:
-        known = next((one for one in joined if one.lower() == name.lower()), name)
+        known = names.setdefault(name.lower(), name)
         joined[known] = f"{joined[known]}, {value}" if known in joined else value
     if is_soap(path) and body:
         swapped = soap.with_session(body, token)

@@ -22,6 +22,22 @@ _MASK = b"*"
 _SAME_EVERYWHERE = re.compile(r"[\w.-]*", re.ASCII)
 
 
+class Needles:
+    """What is looked for of one token, cut once for as long as the token lives.
+
+    Args:
+        token: the live access token.
+    """
+
+    __slots__ = ("plain", "shortest", "with_base64")
+
+    def __init__(self, token: str) -> None:
+        secret = token.rpartition("!")[2]
+        self.plain = _kept(_plain(secret))
+        self.with_base64 = self.plain + _kept(_base64(secret.encode()))
+        self.shortest = min(map(len, self.with_base64), default=0)
+
+
 class Redactor:
     """Strikes one token out of a stream of pieces.
 
@@ -29,13 +45,13 @@ class Redactor:
     goes through without being copied.
 
     Args:
-        token: the live access token.
+        needles: of the live access token.
     """
 
-    def __init__(self, token: str) -> None:
-        secret = token.rpartition("!")[2]
-        self._plain = _kept(_plain(secret))
-        self._needles = self._plain + _kept(_base64(secret.encode()))
+    def __init__(self, needles: Needles) -> None:
+        self._plain = needles.plain
+        self._needles = needles.with_base64
+        self._shortest = needles.shortest
         self._tail = b""
         self._fed = 0
         self.found = False
@@ -57,6 +73,8 @@ class Redactor:
 
     def whole(self, body: bytes) -> bytes:
         """A body that is there as a whole."""
+        if len(body) < self._shortest:
+            return body
         for needle in self._needles:
             if needle in body:
                 self.found = True
@@ -65,6 +83,8 @@ class Redactor:
 
     def text(self, value: str) -> str:
         """A header's value."""
+        if len(value) < self._shortest and value.isascii():
+            return value
         return self.whole(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
     def _safe(self, piece: bytes) -> int:

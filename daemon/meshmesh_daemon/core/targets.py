@@ -11,9 +11,11 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 _ALLOWED = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@/%-]*")
 _AMBIGUOUS = re.compile(r"%(?![0-9A-Fa-f]{2})|%(?:[01][0-9A-F]|7F|20|25|2E|2F|5C|3B|3F|23)", re.IGNORECASE)
+_ODD_SEGMENT = re.compile(r"/(?:\.{0,2}(?=/)|\.{1,2}\Z)")  # only the last may be empty
 _QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@/%;?\[\]{}|^\"<>`-]*")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SAFE = "!$&'()*+,=:@~-._"
+_WRITTEN_AS_READ = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@/-]*")  # a path that `quote` would leave as it is
 _METHOD_OVERRIDE = "_httpmethod"
 _REFERENCE = re.compile(r"@\{[A-Za-z0-9_.\[\]]{1,200}\}")
 _PLAIN_REFERENCE = "@ref"
@@ -37,7 +39,9 @@ class Target:
 
     def rebuilt(self) -> str:
         """The path and query that are sent on, built from the parts that were judged."""
-        path = "/".join(quote(segment, safe=_SAFE) for segment in self.path.split("/"))
+        path = self.path
+        if not _WRITTEN_AS_READ.fullmatch(path):
+            path = "/".join(quote(segment, safe=_SAFE) for segment in path.split("/"))
         return f"{path}?{urlencode(self.query, quote_via=quote)}" if self.query else path
 
 
@@ -84,16 +88,19 @@ def read_inner(url: str, prefix: str = "") -> Target:
 def _path(text: str) -> str:
     if not _ALLOWED.fullmatch(text):
         raise BadTarget("a character of the path")
+    path = _decoded(text) if "%" in text else text
+    if _ODD_SEGMENT.search(path):
+        raise BadTarget("a '.', '..' or empty segment of the path")
+    return path
+
+
+def _decoded(text: str) -> str:
     if _AMBIGUOUS.search(text):
         raise BadTarget("a percent-encoding of the path")
     try:
-        path = unquote(text, errors="strict")
+        return unquote(text, errors="strict")
     except UnicodeDecodeError:
         raise BadTarget("a percent-encoding of the path") from None
-    segments = path.split("/")[1:]
-    if any(segment in {".", ".."} for segment in segments) or "" in segments[:-1]:
-        raise BadTarget("a '.', '..' or empty segment of the path")
-    return path
 
 
 def _pairs(text: str) -> tuple[tuple[str, str], ...]:

@@ -128,10 +128,11 @@ class Access:
 
     def grant_for(self, client: Client, connection_id: str) -> Grant | None:
         """What a client may do with a connection now."""
-        now = self._clock.now()
         for grant in client.grants:
-            if grant.connection_id == connection_id and (live := current(grant, now)) is not None:
-                return live
+            if grant.connection_id == connection_id:
+                live = current(grant, self._clock.now()) if grant.expires_at else grant
+                if live is not None:
+                    return live
         return None
 
     def live_grants(self, client: Client) -> list[Grant]:

@@ -17,7 +17,7 @@ from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.core.errors import Action, Failure, transport_failure
 from meshmesh_daemon.core.passing import answer_headers, with_token
 from meshmesh_daemon.core.problems import Problem
-from meshmesh_daemon.core.redaction import Redactor
+from meshmesh_daemon.core.redaction import Needles, Redactor
 from meshmesh_daemon.usecases.desks import Desk
 from meshmesh_daemon.usecases.sessions import Sessions
 from meshmesh_storage.plan_records import HeldRequest, Result
@@ -169,7 +169,7 @@ def _token(live: Connection) -> str:
 
 
 def _result(answer: HttpAnswer, live: Connection) -> Result:
-    redactor = Redactor(_token(live))
+    redactor = Redactor(Needles(_token(live)))
     # a body in an encoding that was not asked for cannot be looked through for the token
     body = b"" if answer.headers.get("content-encoding", "identity") != "identity" else redactor.whole(answer.body)
     return Result(status=answer.status, headers=answer_headers(answer.headers.items(), redactor), body=body)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from meshmesh_daemon.core.classify import Kind, Verdict, classify, wants_body
+from meshmesh_daemon.core.classify import Kind, Verdict, classify, is_plain_read, wants_body
 from meshmesh_daemon.core.classify.judge import TABLE
 from meshmesh_daemon.core.targets import read_target
 
@@ -293,6 +293,37 @@ def test_the_method_and_the_address_decide(method: str, address: str, kind: Kind
     """Whatever the body, where the body does not matter."""
     assert judged(method, V + address, {}).kind is kind
     assert judged(method, V + address).kind is kind
+
+
+@pytest.mark.parametrize(
+    "address",
+    [V + address for address in (*READS, *(one for one, _ in GETS), *(one for _, one, _ in CHANGES))]
+    + [address for _, address, _ in OTHER_ROOTS],
+)
+def test_the_short_way_says_what_the_long_one_says(address: str) -> None:
+    """What is told a read by its address alone is a read whatever else the request has, and nothing comes of it."""
+    path = read_target(f"/o/demo{address}", "/o/").path
+    bodies: list[object] = [None, b"", {"records": []}]
+    for method in ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "get"):
+        if is_plain_read(method, path):
+            verdicts = [judged(method, address, body) for body in bodies]
+            assert [(verdict.kind, verdict.prepares) for verdict in verdicts] == [(R, False)] * 3
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "plain"),
+    [
+        ("GET", "/limits", True),
+        ("HEAD", f"/sobjects/Account/{ID}", True),
+        ("GET", "/query?q=SELECT+Id+FROM+Account", False),
+        ("PUT", f"/jobs/ingest/{JOB}/batches", False),
+        ("DELETE", f"/sobjects/Account/{ID}", False),
+        ("GET", "/tooling/executeAnonymous?anonymousBody=x", False),
+    ],
+)
+def test_which_reads_need_no_second_look(method: str, address: str, *, plain: bool) -> None:
+    """Those whose row names nothing else that decides; making or filling a job is none of them."""
+    assert is_plain_read(method, read_target(f"/o/demo{V}{address}", "/o/").path) is plain
 
 
 @pytest.mark.parametrize(("method", "address", "kind"), OTHER_ROOTS)

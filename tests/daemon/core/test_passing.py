@@ -3,7 +3,7 @@
 import pytest
 
 from meshmesh_daemon.core.passing import answer_headers, request_headers, with_token
-from meshmesh_daemon.core.redaction import Redactor
+from meshmesh_daemon.core.redaction import Needles, Redactor
 from meshmesh_daemon.core.soap import PLACEHOLDER
 
 TOKEN = "00D000000000062!AQ0AQHk.3Nw_7dXz1kPq9vRt5uYb2mLc"
@@ -40,7 +40,7 @@ def test_answers_keep_what_tells_the_client_something() -> None:
         ("Server", "x"), ("Strict-Transport-Security", "max-age=1"), ("Access-Control-Allow-Origin", "*"),
         ("Connection", "close"), ("Content-Encoding", "gzip"), ("Location", f"/secur/frontdoor.jsp?sid={TOKEN}"),
     ]  # fmt: skip
-    passed = dict(answer_headers(answered, Redactor(TOKEN)))
+    passed = dict(answer_headers(answered, Redactor(Needles(TOKEN))))
 
     assert list(passed) == ["Content-Type", "Sforce-Limit-Info", "Location"]
     assert passed["Location"].startswith("/secur/frontdoor.jsp?sid=00D000000000062!***")

@@ -4,7 +4,7 @@ What is not known to be a read is none. The rows of the table are the rules, and
 prints them.
 """
 
-from meshmesh_daemon.core.classify.judge import classify, wants_body
+from meshmesh_daemon.core.classify.judge import classify, is_plain_read, wants_body
 from meshmesh_daemon.core.classify.verdict import Json, Kind, Part, Verdict
 
-__all__ = ["Json", "Kind", "Part", "Verdict", "classify", "wants_body"]
+__all__ = ["Json", "Kind", "Part", "Verdict", "classify", "is_plain_read", "wants_body"]

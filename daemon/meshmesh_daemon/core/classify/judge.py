@@ -14,10 +14,10 @@ from meshmesh_daemon.core.classify import (
     statements,
 )
 from meshmesh_daemon.core.classify.media import text_media
-from meshmesh_daemon.core.classify.request import Matched, Opaque, Request
+from meshmesh_daemon.core.classify.request import PREPARE, Matched, Opaque, Request
 from meshmesh_daemon.core.classify.rules import Look, Table
 from meshmesh_daemon.core.classify.strict_json import Refused
-from meshmesh_daemon.core.classify.verdict import Verdict
+from meshmesh_daemon.core.classify.verdict import Kind, Verdict
 from meshmesh_daemon.core.targets import Target
 
 TABLE = Table(
@@ -52,6 +52,19 @@ def wants_body(method: str, path: str, content_type: str) -> bool:
         content_type: the header's value; a type that no reader takes decides by itself.
     """
     return bool(text_media(content_type)) and TABLE.find(method, path).rule.needs_body(method)
+
+
+def is_plain_read(method: str, path: str) -> bool:
+    """Whether the address alone says that a request reads, and that nothing comes of it.
+
+    It answers what `classify` would, for the many requests of which nobody needs to know more.
+
+    Args:
+        method: as it was sent.
+        path: decoded path.
+    """
+    rule = TABLE.find(method, path).rule
+    return rule.kind is Kind.READ and rule.look is Look.NOTHING and rule.action != PREPARE
 
 
 def classify(method: str, target: Target, content_type: str, body: bytes | None) -> Verdict:

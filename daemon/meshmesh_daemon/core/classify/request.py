@@ -142,7 +142,7 @@ class Matched:
         part = self.part(
             kind, sobject=_told(self.names.get("object")), record_id=_told(self.names.get("id")), words=told
         )
-        return self.verdict(part, summary=told)
+        return self.verdict(part, kind=kind, summary=told)
 
     def held(self, why: str) -> Verdict:
         """It cannot be told a read."""
