@@ -16,17 +16,13 @@ from meshmesh_bridge import VERSION
 from meshmesh_bridge.house import House, Trouble
 from meshmesh_bridge.joining import joined
 from meshmesh_bridge.ready_demo import demo_org, ready_connection, tell_failure
-from meshmesh_bridge.restoring import LANDMARK, present_in, put_back
 from meshmesh_daemon.adapters.demo import DemoPeer
 from meshmesh_daemon.adapters.key_sources import PASSPHRASE, KeySources, PassphraseMissing, PassphraseNeeded
-from meshmesh_daemon.adapters.landmark import Landmark
-from meshmesh_daemon.adapters.screen_lock import watch_screen
+from meshmesh_daemon.adapters.landmark import LANDMARK, Landmark
 from meshmesh_daemon.core.activity import OWNER, SERVICE, Deed
-from meshmesh_daemon.core.events import EventName
-from meshmesh_daemon.core.notices import Notice
+from meshmesh_daemon.core.notice import Notice
 from meshmesh_daemon.core.problems import Problem, bad_field
 from meshmesh_daemon.usecases.activity import Activity
-from meshmesh_daemon.usecases.events import Event
 from meshmesh_daemon.usecases.locking import Gate
 from meshmesh_daemon.usecases.pins import Pins
 from meshmesh_daemon.usecases.presence import Consent
@@ -92,6 +88,8 @@ class Keeper:
             self._house.screen.show(notice, lambda _: None)
         self._stack.push_async_callback(self._end, asyncio.create_task(self._tend()))
         if self._house.settings.vault.lock_with_screen:
+            from meshmesh_daemon.adapters.screen_lock import watch_screen
+
             screen = watch_screen(os.environ, self._house.clock, self._lock_by_itself)
             self._stack.push_async_callback(self._end, asyncio.create_task(screen))
 
@@ -237,7 +235,7 @@ class Keeper:
             try:
                 if house.demo is not None:
                     await ready_connection(rooms, house.demo.origin)
-                rooms.plans.resume()  # only now: the demo org may have moved
+                rooms.resume()  # only now: the demo org may have moved
                 opened.set()
                 await leave.wait()
             finally:
@@ -303,7 +301,7 @@ class Keeper:
             with suppress(VaultError):  # a disk that is full is no reason to stay open
                 await rooms.terminal.forget()
             rooms.activity.note(actor, Deed.VAULT_LOCKED, detail="The vault was locked.")
-            await rooms.events.finish(Event(name=EventName.VAULT_LOCKED, for_all=True), FAREWELL_SECONDS)
+            await rooms.say_locked(FAREWELL_SECONDS)
             house.locked = _LOCKED
             await self._close()
 
@@ -358,6 +356,8 @@ class Keeper:
         return await to_the_end(self._restore(path, passphrase, force=force))
 
     async def _restore(self, path: Path, passphrase: str, *, force: bool) -> Restored:
+        from meshmesh_bridge.restoring import present_in, put_back  # late: most services never need it
+
         async with self._turn:
             rooms = self._house.rooms_if_open
             present = rooms.strongbox.present if rooms else await present_in(self._paths)

@@ -19,7 +19,7 @@ from meshmesh_bridge.rooms import furnished
 from meshmesh_daemon.adapters import key_sources
 from meshmesh_daemon.adapters.notifications import Heard, NoScreen, Notifications, Pressed
 from meshmesh_daemon.core.activity import OWNER
-from meshmesh_daemon.core.notices import Notice
+from meshmesh_daemon.core.notice import Notice
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.settings import Settings, VaultSettings
 from meshmesh_daemon.usecases.presence import Consent

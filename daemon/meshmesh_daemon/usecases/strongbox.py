@@ -9,21 +9,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from meshmesh_daemon.adapters.key_sources import PASSPHRASE, KeySources
 from meshmesh_daemon.core.activity import OWNER, Deed
 from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.core.problems import Next, Problem, bad_field, vault_locked
 from meshmesh_daemon.usecases.activity import Activity
-from meshmesh_storage import backup, rekeying
+from meshmesh_storage import rekeying
 from meshmesh_storage.activity import ActivityLog
 from meshmesh_storage.errors import BackupBroken, BackupOlder, KeyLocked, VaultClosed, VaultError
 from meshmesh_storage.header import Header
 from meshmesh_storage.keys import KeySource
-from meshmesh_storage.passphrase import MAX_PASSPHRASE, MIN_PASSPHRASE
 from meshmesh_storage.schema import LATEST
-from meshmesh_storage.unpacking import Contents
 from meshmesh_storage.vault import Vault
+
+if TYPE_CHECKING:
+    from meshmesh_storage.unpacking import Contents
 
 log = logging.getLogger("meshmesh.vault")
 
@@ -168,13 +170,15 @@ class Strongbox:
 
     # --- Backup ----------------------------------------------------------------------------------------------------
 
-    async def backup(self, path: Path, passphrase: str) -> Contents:
+    async def backup(self, path: Path, passphrase: str) -> "Contents":
         """Write a backup, and prove it by opening it.
 
         Raises:
             Problem: 422 for a path or a passphrase that cannot be taken.
             VaultError: the vault cannot be read.
         """
+        from meshmesh_storage import backup  # late: with the archive's parts, it is needed once in a while
+
         check_passphrase(passphrase)
         if not path.is_absolute():
             raise bad_field("path", "must begin at the root; the service has another working folder than you.")
@@ -212,6 +216,8 @@ def check_passphrase(passphrase: str | None, field: str = "passphrase") -> None:
     Raises:
         Problem: 422 where it is missing, too short or too long.
     """
+    from meshmesh_storage.passphrase import MAX_PASSPHRASE, MIN_PASSPHRASE  # late, with its ciphers
+
     if passphrase is None or not MIN_PASSPHRASE <= len(passphrase) <= MAX_PASSPHRASE:
         raise bad_field(field, f"must have {MIN_PASSPHRASE} to {MAX_PASSPHRASE} characters.")
 

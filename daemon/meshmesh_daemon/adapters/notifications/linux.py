@@ -17,7 +17,7 @@ from typing import cast
 from meshmesh_daemon.adapters.notifications import Dismissed, Heard, Pressed
 from meshmesh_daemon.adapters.notifications.session_bus import DRIVER, BusLost, Refused, SessionBus, Signal, find_bus
 from meshmesh_daemon.core.clock import Clock
-from meshmesh_daemon.core.notices import Notice, plain
+from meshmesh_daemon.core.notice import Notice, plain
 
 log = logging.getLogger("meshmesh.notifications")
 
