@@ -66,7 +66,7 @@ class Keeper:
         self._life: asyncio.Task[None] | None = None
         self._kind: str | None = None
         self._begun = False
-        self._tries_again = False
+        self._hopeful = asyncio.Event()  # it is closed, and may open by itself
 
     @property
     def source(self) -> str | None:
@@ -86,7 +86,8 @@ class Keeper:
             lines = (self._house.locked.detail, "Everything waits.")
             notice = Notice(key=_NOTICE, title="MeshMesh is locked", lines=lines, command=self._house.locked.command)
             self._house.screen.show(notice, lambda _: None)
-        self._stack.push_async_callback(self._end, asyncio.create_task(self._tend()))
+        for watch in (self._open_by_itself(), self._lock_unused()):
+            self._stack.push_async_callback(self._end, asyncio.create_task(watch))
         if self._house.settings.vault.lock_with_screen:
             from meshmesh_daemon.adapters.screen_lock import watch_screen
 
@@ -197,9 +198,11 @@ class Keeper:
         command = "meshmesh passphrase" if isinstance(error, PassphraseMissing) else "meshmesh unlock"
         self._house.locked = Trouble(str(error), error.next_step, command) if waits else None
         self._house.trouble = None if waits else Trouble.of(error)
-        self._tries_again = isinstance(error, KeyUnavailable | VaultUnwritable) and not isinstance(
-            error, PassphraseNeeded
-        )
+        mends_itself = isinstance(error, KeyUnavailable | VaultUnwritable) and not isinstance(error, PassphraseNeeded)
+        if mends_itself and not self._gate.needs_person:
+            self._hopeful.set()
+        else:
+            self._hopeful.clear()
 
     async def _live(self, passphrase: str | None, prove: Proof, opened: asyncio.Event, leave: asyncio.Event) -> None:
         house = self._house
@@ -227,6 +230,7 @@ class Keeper:
             stack.push_async_callback(self._end, asyncio.create_task(strongbox.tend()))
             self._kind = source.kind
             house.trouble = house.locked = None
+            self._hopeful.clear()
             house.rooms_if_open = rooms
             house.used_at = house.clock.monotonic()
             house.screen.withdraw(_NOTICE)
@@ -315,20 +319,24 @@ class Keeper:
 
     # --- By itself -------------------------------------------------------------------------------------------------
 
-    async def _tend(self) -> None:
-        """Until cancelled: try again what may open by itself, and lock what nobody uses."""
-        house = self._house
+    async def _open_by_itself(self) -> None:
+        """Until cancelled: try again what may open without a person."""
         while True:
-            await house.clock.sleep(RETRY_SECONDS)
-            if house.rooms_if_open is None and self._tries_again and not self._gate.needs_person:
+            await self._hopeful.wait()
+            await self._house.clock.sleep(RETRY_SECONDS)
+            if self._hopeful.is_set():
                 with suppress(Problem, WrongKey):
                     await to_the_end(self._in_turn(None, _nothing))
-            await self._lock_if_idle()
 
-    async def _lock_if_idle(self) -> None:
+    async def _lock_unused(self) -> None:
+        """Until cancelled: lock what nobody uses."""
         house, after = self._house, self._house.settings.vault.lock_after_seconds
-        if after and house.clock.monotonic() - house.used_at >= after:
-            await self._lock_by_itself()
+        while after:
+            await house.opened.wait()
+            left = house.used_at + after - house.clock.monotonic()
+            if left <= 0:
+                await self._lock_by_itself()
+            await house.clock.sleep(max(left, RETRY_SECONDS))
 
     async def _lock_by_itself(self) -> None:
         house = self._house

@@ -18,6 +18,7 @@ from meshmesh_daemon.core.problems import Next, Problem, bad_field, vault_locked
 from meshmesh_daemon.usecases.activity import Activity
 from meshmesh_storage import rekeying
 from meshmesh_storage.activity import ActivityLog
+from meshmesh_storage.ailing import Ailing
 from meshmesh_storage.errors import BackupBroken, BackupOlder, KeyLocked, VaultClosed, VaultError
 from meshmesh_storage.header import Header
 from meshmesh_storage.keys import KeySource
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("meshmesh.vault")
 
-LOOK_SECONDS = 10.0  # how often it is tried whether trouble of the disk is over
+LOOK_SECONDS = 10.0  # how often it is tried whether trouble of the disk is over, while there is some
 ROTATING = (
     "A restored sign-in may be dead: an org that rotates its tokens has given newer ones since the backup was made."
 )
@@ -100,12 +101,17 @@ class Strongbox:
         """Until cancelled: end what a rotation left undone, and find out when trouble is over."""
         if rekeying.is_pending(self._vault):
             await self._try(self._reseal)
+        await asyncio.gather(
+            self._mend(self._vault, lambda: self._try(self._vault.try_again)),
+            self._mend(self._activity, self._activity.try_again),
+        )
+
+    async def _mend(self, part: Ailing, try_again: Callable[[], Awaitable[None]]) -> None:
         while True:
+            await part.falls_ill()
             await self._clock.sleep(LOOK_SECONDS)
-            if self._vault.trouble is not None:
-                await self._try(self._vault.try_again)
-            if self._activity.trouble is not None:
-                await self._activity.try_again()
+            if part.trouble is not None:
+                await try_again()
 
     async def _try(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
