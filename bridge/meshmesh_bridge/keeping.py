@@ -7,12 +7,13 @@ there. While they are closed the doors stay open: the status says why, and every
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from meshmesh.paths import Paths
 from meshmesh_bridge import VERSION
+from meshmesh_bridge.ground import end
 from meshmesh_bridge.house import House, Trouble
 from meshmesh_bridge.joining import joined
 from meshmesh_bridge.ready_demo import demo_org, ready_connection, tell_failure
@@ -37,6 +38,7 @@ from meshmesh_storage.vault import Vault
 log = logging.getLogger("meshmesh.vault")
 
 RETRY_SECONDS = 5.0  # a keyring opens with the session, a disk may be mounted after us
+MAX_RETRY_SECONDS = 30.0  # nobody was there at login, it seems
 FAREWELL_SECONDS = 1.0  # for those who listen to take the news
 _LOCKED = Trouble("The vault is locked.", "Unlock it", "meshmesh unlock")
 _NOTICE = "vault"
@@ -87,12 +89,12 @@ class Keeper:
             notice = Notice(key=_NOTICE, title="MeshMesh is locked", lines=lines, command=self._house.locked.command)
             self._house.screen.show(notice, lambda _: None)
         for watch in (self._open_by_itself(), self._lock_unused()):
-            self._stack.push_async_callback(self._end, asyncio.create_task(watch))
+            self._stack.push_async_callback(end, asyncio.create_task(watch))
         if self._house.settings.vault.lock_with_screen:
             from meshmesh_daemon.adapters.screen_lock import watch_screen
 
             screen = watch_screen(os.environ, self._house.clock, self._lock_by_itself)
-            self._stack.push_async_callback(self._end, asyncio.create_task(screen))
+            self._stack.push_async_callback(end, asyncio.create_task(screen))
 
     async def close(self) -> None:
         """Close the rooms, for the end of the service."""
@@ -101,10 +103,6 @@ class Keeper:
                 activity = self._house.rooms_if_open.activity
                 activity.note(SERVICE, Deed.SERVICE_STOPPED, detail="The service was stopped.")
             await self._close()
-
-    async def _end(self, task: asyncio.Task[None]) -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
     # --- Opening ---------------------------------------------------------------------------------------------------
 
@@ -211,7 +209,8 @@ class Keeper:
             vault = await Vault.open(self._paths.data, source, now=house.clock.now())
             stack.push_async_callback(vault.close)
             rows = await ActivityLog.open(self._paths.data, vault.sealer)
-            activity = await stack.enter_async_context(self._told(rows))
+            activity = Activity(rows=rows, clock=house.clock)
+            stack.push_async_callback(activity.close)
             await prove(vault, activity)
             with suppress(OSError):
                 await self._landmark.set(vault.keys.wrapper.vault_id)
@@ -227,7 +226,7 @@ class Keeper:
                 clock=house.clock,
             )
             rooms = await stack.enter_async_context(joined(house, vault, activity, strongbox))
-            stack.push_async_callback(self._end, asyncio.create_task(strongbox.tend()))
+            stack.push_async_callback(end, asyncio.create_task(strongbox.tend()))
             self._kind = source.kind
             house.trouble = house.locked = None
             self._hopeful.clear()
@@ -260,14 +259,6 @@ class Keeper:
         else:
             activity.note(OWNER, Deed.VAULT_UNLOCKED, detail="The vault was unlocked.")
         self._begun = True
-
-    @asynccontextmanager
-    async def _told(self, rows: ActivityLog) -> AsyncGenerator[Activity, None]:
-        activity = Activity(rows=rows, clock=self._house.clock)
-        try:
-            yield activity
-        finally:
-            await activity.close()
 
     async def _source(self, passphrase: str | None) -> KeySource:
         header = await Vault.look(self._paths.data)
@@ -321,12 +312,14 @@ class Keeper:
 
     async def _open_by_itself(self) -> None:
         """Until cancelled: try again what may open without a person."""
+        pause = RETRY_SECONDS
         while True:
             await self._hopeful.wait()
-            await self._house.clock.sleep(RETRY_SECONDS)
+            await self._house.clock.sleep(pause)
             if self._hopeful.is_set():
                 with suppress(Problem, WrongKey):
                     await to_the_end(self._in_turn(None, _nothing))
+            pause = min(2 * pause, MAX_RETRY_SECONDS) if self._hopeful.is_set() else RETRY_SECONDS
 
     async def _lock_unused(self) -> None:
         """Until cancelled: lock what nobody uses."""

@@ -31,6 +31,7 @@ from meshmesh_bridge.wings import STATUS, Wings
 from meshmesh_daemon.adapters import peers
 from meshmesh_daemon.adapters.clock import SystemClock
 from meshmesh_daemon.adapters.instance import AlreadyRunning, InstanceLock, bind_unix, write_endpoint
+from meshmesh_daemon.adapters.own_process import close_process
 from meshmesh_daemon.adapters.ports import PortBusy, PortReserved
 from meshmesh_daemon.adapters.service_manager import ServiceManager
 from meshmesh_daemon.settings import Settings, SettingsError, load
@@ -72,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="with --restore: also over a newer vault, or another one")
     arguments = parser.parse_args(argv)
     hardening.shed_environment()
-    hardening.close_process()
+    close_process()
     logs.begin(os.environ)
     try:
         if arguments.restore is not None:

@@ -14,7 +14,7 @@ import meshmesh_bridge
 from meshmesh_bridge import program, serve
 from meshmesh_bridge.ready_demo import demo_org
 from support.demo_org import PeerClock
-from support.service import start
+from support.service import TELLING, start
 
 # Each costs milliseconds or megabytes, and most of them most services never need.
 LATE = (
@@ -47,28 +47,19 @@ LATE = (
     "secretstorage",
     "stamina",
 )
-# Becomes the service, and tells at its end what it has loaded.
-TELLING = """
-import sys
-from meshmesh_bridge.program import main
-code = main()
-print("loaded:", *sys.modules, file=sys.stderr)
-sys.exit(code)
-"""
 
 
 def test_an_idle_service_holds_nothing_that_it_does_not_need(tmp_path: Path) -> None:
     """Started once more after its first start, told how it is, and ended: nothing that only some need was loaded."""
     home = tmp_path / "home"
     start(home).stop()
-    service = start(home, program=(sys.executable, "-c", TELLING))
+    service = start(home, program=TELLING)
     told = service.call("GET", "/status", owner=True).json()
     service.stop()
-    loaded = set(service.log.rpartition("loaded:")[2].split())
 
     assert [one["name"] for one in told["connections"]] == ["demo"]
-    assert "meshmesh_bridge.api.status" in loaded
-    assert (set(LATE) - {"meshmesh_bridge.declared"}) & loaded == set()
+    assert "meshmesh_bridge.api.status" in service.loaded
+    assert (set(LATE) - {"meshmesh_bridge.declared"}) & service.loaded == set()
 
 
 def test_a_start_imports_nothing_that_it_does_not_need() -> None:
