@@ -94,8 +94,8 @@ class Rooms:
             await found.load()
             self._plans = self._begun(found)
         ground.desks.listen(self._see)
-        for desk in ground.desks:
-            self._see(None, desk.view)
+        if any(desk.stored.status in NEEDS_SOMEBODY for desk in ground.desks):
+            _ = self._notifier
 
     def resume(self) -> None:
         """Run what was approved and had not begun when the service ended."""
