@@ -6,32 +6,13 @@ from collections.abc import Awaitable, Callable
 from aiohttp import HttpVersion11, hdrs, web
 
 from meshmesh import wire
-from meshmesh_bridge import dashboard, events, redirect
-from meshmesh_bridge.api import (
-    access_requests,
-    activity,
-    clients,
-    connections,
-    dashboard_sessions,
-    demo,
-    diagnosis,
-    documents,
-    lend,
-    org_links,
-    pairing,
-    pin,
-    plans,
-    sign_ins,
-    status,
-    tokens,
-    vault,
-)
 from meshmesh_bridge.bodies import INVITATION, prefer_wait
 from meshmesh_bridge.caller import CALLER, CallerKind
 from meshmesh_bridge.errors import DeviceFlowError, device_flow_response, refusal
 from meshmesh_bridge.guard import METHODS, Guard, Need, Route
-from meshmesh_bridge.house import HOUSE, House, house_of
-from meshmesh_bridge.plumbing import QuietDispatcher, access_line, finish_headers, http_problem
+from meshmesh_bridge.house import HOUSE, House
+from meshmesh_bridge.plumbing import access_line, finish_headers, http_problem
+from meshmesh_bridge.wings import Wings
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.usecases.strongbox import vault_problem
 from meshmesh_storage.errors import VaultError
@@ -41,54 +22,25 @@ log = logging.getLogger("meshmesh.http")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-async def _broker(request: web.Request) -> web.StreamResponse:
-    """Salesforce's own REST API, under a connection's name."""
-    return await house_of(request).rooms.broker.handle(request, request[CALLER])
-
-
-BROKER = (
-    Route(method="*", path="/o/{name}/{tail:.*}", need=Need.BROKER, handler=_broker),
-    Route(method="*", path="/o/{name}", need=Need.BROKER, handler=_broker),
-)
-ROUTES: tuple[Route, ...] = (
-    *status.ROUTES,
-    *redirect.ROUTES,
-    *dashboard.ROUTES,
-    *dashboard_sessions.ROUTES,
-    *documents.ROUTES,
-    *pairing.ROUTES,
-    *connections.ROUTES,
-    *diagnosis.ROUTES,
-    *tokens.ROUTES,
-    *org_links.ROUTES,
-    *sign_ins.ROUTES,
-    *clients.ROUTES,
-    *access_requests.ROUTES,
-    *plans.ROUTES,
-    *events.ROUTES,
-    *activity.ROUTES,
-    *demo.ROUTES,
-    *pin.ROUTES,
-    *lend.ROUTES,
-    *vault.ROUTES,
-    *BROKER,
-)
-
-
 class Front:
     """The one middleware: the guard's judgement, the handler, and every refusal's shape.
 
     Args:
         guard: decides who asks.
-        needs: what each handler asks of its caller.
         house: gives the clock, and says when the rooms are there.
     """
 
-    def __init__(self, guard: Guard, needs: dict[object, Need], house: House) -> None:
+    def __init__(self, guard: Guard, house: House) -> None:
         self._guard = guard
-        self._needs = needs
+        self._needs: dict[object, Need] = {}
         self._house = house
         self._clock = house.clock
+
+    def serve(self, router: web.UrlDispatcher, route: Route) -> None:
+        """Have a router lead to a route, whose handler is then guarded as it asks to be."""
+        self._needs[route.handler] = route.need
+        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+            router.add_route(method, route.path, route.handler, expect_handler=self.expect)
 
     async def expect(self, request: web.Request) -> None:
         """Leave `Expect: 100-continue` to whoever reads the body: what is refused before that is not asked for."""
@@ -169,26 +121,21 @@ def _place(error: BaseException) -> str:
     return " > ".join(places[-6:])
 
 
-def build(house: House, guard: Guard) -> web.Application:
-    """The application that all doors serve.
+def build(house: House, guard: Guard) -> tuple[web.Application, Wings]:
+    """The application that all doors serve, and its wings.
 
     Args:
         house: the joined rooms.
         guard: decides who asks.
     """
-    front = Front(guard, {route.handler: route.need for route in ROUTES}, house)
+    front = Front(guard, house)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await front.handle(request, handler)
 
     app = web.Application(middlewares=[middleware])
-    app._router = QuietDispatcher()  # pyright: ignore[reportPrivateUsage]  # its public way is deprecated, without another
+    app._router = wings = Wings(front.serve)  # pyright: ignore[reportPrivateUsage]  # its public way is deprecated, without another
     app[HOUSE] = house
-    app[documents.ROUTE_TABLE] = ROUTES
     app.on_response_prepare.append(finish_headers)
-    for route in ROUTES:
-        methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
-        for method in methods:
-            app.router.add_route(method, route.path, route.handler, expect_handler=front.expect)
-    return app
+    return app, wings

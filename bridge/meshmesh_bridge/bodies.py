@@ -5,7 +5,6 @@ them for two things (the JSON parser alone would take the last key and any encod
 """
 
 import asyncio
-import difflib
 import json
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -171,6 +170,8 @@ class Fields:
         self._path = path
         for name in values:
             if name not in known:
+                import difflib  # late: for who has misspelt one
+
                 close = difflib.get_close_matches(name, known, n=1)
                 hint = f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(known) or 'none'}."
                 raise bad_field(path + name, "is not a field of this request." + hint)

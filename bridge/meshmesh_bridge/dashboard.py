@@ -8,12 +8,8 @@ from aiohttp import web
 
 from meshmesh_bridge.declared import PAGE, Answer
 from meshmesh_bridge.guard import Need, Route
-from meshmesh_bridge.pages import activity, clients, connections, plans, render, settings, sign_ins, static
+from meshmesh_bridge.pages import activity, clients, connections, plans, settings, shell, sign_ins, static
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
 MODULES = frozenset(
     {"clocks.js", "closed.js", "deeds.js", "forms.js", "keep.js", "keys.js", "live.js", "page.js", "search.js"}
     | {"service.js", "theme.js"}
@@ -30,13 +26,6 @@ SHELLS = (
     "/activity",
     "/settings",
 )
-
-
-def shell() -> web.Response:
-    """The page."""
-    response = render("dashboard.html")
-    response.headers["Content-Security-Policy"] = POLICY
-    return response
 
 
 async def get_shell(_request: web.Request) -> web.Response:

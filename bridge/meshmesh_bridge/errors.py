@@ -6,7 +6,6 @@ from http import HTTPStatus
 from aiohttp import web
 
 from meshmesh import wire
-from meshmesh_bridge.salesforce_shapes import salesforce_response
 from meshmesh_daemon.core.problems import Next, Problem
 
 
@@ -60,7 +59,11 @@ def problem_response(problem: Problem) -> web.Response:
 
 def refusal(problem: Problem, path: str) -> web.Response:
     """The answer to a refused request, in the shape that its path asks for."""
-    return salesforce_response(problem, path) if path.startswith(wire.BROKER_PREFIX) else problem_response(problem)
+    if not path.startswith(wire.BROKER_PREFIX):
+        return problem_response(problem)
+    from meshmesh_bridge.salesforce_shapes import salesforce_response  # late: it comes with the broker
+
+    return salesforce_response(problem, path)
 
 
 def device_flow_response(error: DeviceFlowError) -> web.Response:

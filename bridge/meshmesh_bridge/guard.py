@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
@@ -20,12 +21,14 @@ from meshmesh import wire
 from meshmesh_bridge.arrivals import Arrivals
 from meshmesh_bridge.caller import CALLER, Caller, CallerKind, Door
 from meshmesh_bridge.cors import CORS_ORIGIN, EXTENSION, preflight_answer
-from meshmesh_bridge.declared import Answer, Body
 from meshmesh_bridge.handles import handle_of, may_stand_in_body
 from meshmesh_daemon.adapters import peers
 from meshmesh_daemon.core.pairing import is_token
 from meshmesh_daemon.core.problems import Next, Problem
 from meshmesh_storage.records import Client
+
+if TYPE_CHECKING:
+    from meshmesh_bridge.declared import Answer, Body
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -61,9 +64,9 @@ class Route:
     path: str
     need: Need
     handler: Handler
-    body: Body | None = None
-    query: Body = ()
-    answers: Mapping[int, Answer] = field(default_factory=dict[int, Answer])
+    body: "Body | None" = None
+    query: "Body" = ()
+    answers: "Mapping[int, Answer]" = field(default_factory=dict[int, "Answer"])
     refuses: frozenset[int] = frozenset()
     waits: bool = False
 

@@ -6,7 +6,6 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDictProxy
 
 from meshmesh import wire
-from meshmesh_daemon.core.passing import SESSION_HEADER, TOKEN_PARAMETER
 
 _SOAP = "/services/soap/"
 
@@ -18,6 +17,8 @@ def handle_of(headers: CIMultiDictProxy[str], query: Mapping[str, str]) -> str |
     """
     scheme, _, token = headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     if scheme.lower() not in {"bearer", "oauth"}:
+        from meshmesh_daemon.core.passing import SESSION_HEADER, TOKEN_PARAMETER  # late: few come this way
+
         token = headers.get(SESSION_HEADER) or query.get(TOKEN_PARAMETER, "")
     return pairing_token(token)
 

@@ -24,7 +24,6 @@ _UNWANTED = ("LD_", "DYLD_", "PYTHON", "SSLKEYLOGFILE")
 # LD_LIBRARY_PATH is not among them, since some builds of Python do not start without it.
 _TOO_LATE = frozenset({"LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", wire.ENV_TOKEN})
 _SECOND = "MESHMESH_SECOND_START"  # so that there is never a third, whatever sets those variables
-_PR_SET_DUMPABLE = 4
 _THREADS = 64  # a name look-up that hangs holds one for half a minute; other orgs' must not wait for it
 _THREAD_NAME = "meshmesh"
 _LEAVE_SECONDS = 2.0
@@ -42,17 +41,6 @@ def shed_environment() -> None:
     for name in list(os.environ):
         if name in _TOO_LATE or name.startswith(_UNWANTED):
             del os.environ[name]
-
-
-def close_process() -> None:
-    """New files are private, and nobody but root looks into the memory of this process."""
-    os.umask(0o077)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold tokens
-    if sys.platform.startswith("linux"):
-        import ctypes  # late: nothing else needs it
-
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def raise_file_limit() -> int:

@@ -9,65 +9,24 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
 from meshmesh import wire
-from meshmesh_bridge.broker import Broker
-from meshmesh_bridge.repeats import Repeats
-from meshmesh_daemon.adapters.demo import DemoPeer
 from meshmesh_daemon.adapters.notifications import NoScreen, Notifications
 from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.core.problems import Next, Problem, vault_locked
 from meshmesh_daemon.settings import Settings
-from meshmesh_daemon.usecases.access import Access
-from meshmesh_daemon.usecases.access_requests import AccessRequests
-from meshmesh_daemon.usecases.activity import Activity
-from meshmesh_daemon.usecases.connections import Connections
-from meshmesh_daemon.usecases.dashboard import Dashboard
-from meshmesh_daemon.usecases.diagnosis import Diagnoses
-from meshmesh_daemon.usecases.entrance import Entrance
-from meshmesh_daemon.usecases.events import Events
-from meshmesh_daemon.usecases.org_links import OrgLinks
-from meshmesh_daemon.usecases.pairings import Pairings
-from meshmesh_daemon.usecases.pins import Pins
-from meshmesh_daemon.usecases.plans import Plans
-from meshmesh_daemon.usecases.port import Port
-from meshmesh_daemon.usecases.presence import Consent, Presence
-from meshmesh_daemon.usecases.refusals import Refusals
-from meshmesh_daemon.usecases.sessions import Sessions
-from meshmesh_daemon.usecases.sign_ins import SignIns
-from meshmesh_daemon.usecases.strongbox import Restored, Strongbox
-from meshmesh_daemon.usecases.terminal import OwnTerminal
-from meshmesh_storage.activity_rows import Actor
 from meshmesh_storage.errors import VaultError
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rooms:
-    """What needs an open vault."""
-
-    activity: Activity
-    connections: Connections
-    dashboard: Dashboard
-    entrance: Entrance
-    diagnoses: Diagnoses
-    org_links: OrgLinks
-    sessions: Sessions
-    sign_ins: SignIns
-    access: Access
-    pairings: Pairings
-    refusals: Refusals
-    pins: Pins
-    terminal: OwnTerminal
-    access_requests: AccessRequests
-    presence: Presence
-    strongbox: Strongbox
-    events: Events
-    broker: Broker
-    plans: Plans
-    repeats: Repeats
+if TYPE_CHECKING:
+    from meshmesh_bridge.building import Rooms
+    from meshmesh_daemon.adapters.demo import DemoPeer
+    from meshmesh_daemon.usecases.port import Port
+    from meshmesh_daemon.usecases.presence import Consent
+    from meshmesh_daemon.usecases.strongbox import Restored
+    from meshmesh_storage.activity_rows import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +51,11 @@ class Keeping(Protocol):
         """One word for where the master key is kept; None where that is not known."""
         ...
 
-    async def lock(self, actor: Actor) -> None:
+    async def lock(self, actor: "Actor") -> None:
         """Close the rooms and forget the keys."""
         ...
 
-    async def unlock(self, passphrase: str | None, consent: Consent) -> None:
+    async def unlock(self, passphrase: str | None, consent: "Consent") -> None:
         """Open the rooms."""
         ...
 
@@ -104,7 +63,7 @@ class Keeping(Protocol):
         """Make the vault that is not there yet, under a passphrase."""
         ...
 
-    async def restore(self, path: Path, passphrase: str, *, force: bool) -> Restored:
+    async def restore(self, path: Path, passphrase: str, *, force: bool) -> "Restored":
         """Put a backup in the place of the vault."""
         ...
 
@@ -121,9 +80,9 @@ class House:
     port: int = 0
     ready: bool = False
     furnished: asyncio.Event = field(default_factory=asyncio.Event)  # who comes before that waits for it
-    lending: Port | None = None
+    lending: "Port | None" = None
     complaint: str | None = None  # about settings that were read again and could not be taken
-    rooms_if_open: Rooms | None = None
+    rooms_if_open: "Rooms | None" = None
     trouble: Trouble | None = None
     locked: Trouble | None = None  # why nobody can read the vault now, and what opens it
     keeping: Keeping | None = None
@@ -131,7 +90,7 @@ class House:
     last_event: str | None = None  # of the rooms that were closed; those that open next go on after it
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     used_at: float = 0.0  # monotonic; when somebody with a credential last came
-    demo: DemoPeer | None = field(default=None)
+    demo: "DemoPeer | None" = None
 
     def redirect_port(self) -> int:
         """The port that a sign-in comes back to.
@@ -159,7 +118,7 @@ class House:
         return self.rooms_if_open is not None
 
     @property
-    def rooms(self) -> Rooms:
+    def rooms(self) -> "Rooms":
         """The rooms.
 
         Raises:

@@ -7,26 +7,23 @@ there. While they are closed the doors stay open: the status says why, and every
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from meshmesh.paths import Paths
 from meshmesh_bridge import VERSION
+from meshmesh_bridge.ground import end
 from meshmesh_bridge.house import House, Trouble
 from meshmesh_bridge.joining import joined
 from meshmesh_bridge.ready_demo import demo_org, ready_connection, tell_failure
-from meshmesh_bridge.restoring import LANDMARK, present_in, put_back
 from meshmesh_daemon.adapters.demo import DemoPeer
 from meshmesh_daemon.adapters.key_sources import PASSPHRASE, KeySources, PassphraseMissing, PassphraseNeeded
-from meshmesh_daemon.adapters.landmark import Landmark
-from meshmesh_daemon.adapters.screen_lock import watch_screen
+from meshmesh_daemon.adapters.landmark import LANDMARK, Landmark
 from meshmesh_daemon.core.activity import OWNER, SERVICE, Deed
-from meshmesh_daemon.core.events import EventName
-from meshmesh_daemon.core.notices import Notice
+from meshmesh_daemon.core.notice import Notice
 from meshmesh_daemon.core.problems import Problem, bad_field
 from meshmesh_daemon.usecases.activity import Activity
-from meshmesh_daemon.usecases.events import Event
 from meshmesh_daemon.usecases.locking import Gate
 from meshmesh_daemon.usecases.pins import Pins
 from meshmesh_daemon.usecases.presence import Consent
@@ -41,6 +38,7 @@ from meshmesh_storage.vault import Vault
 log = logging.getLogger("meshmesh.vault")
 
 RETRY_SECONDS = 5.0  # a keyring opens with the session, a disk may be mounted after us
+MAX_RETRY_SECONDS = 30.0  # nobody was there at login, it seems
 FAREWELL_SECONDS = 1.0  # for those who listen to take the news
 _LOCKED = Trouble("The vault is locked.", "Unlock it", "meshmesh unlock")
 _NOTICE = "vault"
@@ -70,7 +68,7 @@ class Keeper:
         self._life: asyncio.Task[None] | None = None
         self._kind: str | None = None
         self._begun = False
-        self._tries_again = False
+        self._hopeful = asyncio.Event()  # it is closed, and may open by itself
 
     @property
     def source(self) -> str | None:
@@ -90,10 +88,13 @@ class Keeper:
             lines = (self._house.locked.detail, "Everything waits.")
             notice = Notice(key=_NOTICE, title="MeshMesh is locked", lines=lines, command=self._house.locked.command)
             self._house.screen.show(notice, lambda _: None)
-        self._stack.push_async_callback(self._end, asyncio.create_task(self._tend()))
+        for watch in (self._open_by_itself(), self._lock_unused()):
+            self._stack.push_async_callback(end, asyncio.create_task(watch))
         if self._house.settings.vault.lock_with_screen:
+            from meshmesh_daemon.adapters.screen_lock import watch_screen
+
             screen = watch_screen(os.environ, self._house.clock, self._lock_by_itself)
-            self._stack.push_async_callback(self._end, asyncio.create_task(screen))
+            self._stack.push_async_callback(end, asyncio.create_task(screen))
 
     async def close(self) -> None:
         """Close the rooms, for the end of the service."""
@@ -102,10 +103,6 @@ class Keeper:
                 activity = self._house.rooms_if_open.activity
                 activity.note(SERVICE, Deed.SERVICE_STOPPED, detail="The service was stopped.")
             await self._close()
-
-    async def _end(self, task: asyncio.Task[None]) -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
     # --- Opening ---------------------------------------------------------------------------------------------------
 
@@ -199,9 +196,11 @@ class Keeper:
         command = "meshmesh passphrase" if isinstance(error, PassphraseMissing) else "meshmesh unlock"
         self._house.locked = Trouble(str(error), error.next_step, command) if waits else None
         self._house.trouble = None if waits else Trouble.of(error)
-        self._tries_again = isinstance(error, KeyUnavailable | VaultUnwritable) and not isinstance(
-            error, PassphraseNeeded
-        )
+        mends_itself = isinstance(error, KeyUnavailable | VaultUnwritable) and not isinstance(error, PassphraseNeeded)
+        if mends_itself and not self._gate.needs_person:
+            self._hopeful.set()
+        else:
+            self._hopeful.clear()
 
     async def _live(self, passphrase: str | None, prove: Proof, opened: asyncio.Event, leave: asyncio.Event) -> None:
         house = self._house
@@ -210,7 +209,8 @@ class Keeper:
             vault = await Vault.open(self._paths.data, source, now=house.clock.now())
             stack.push_async_callback(vault.close)
             rows = await ActivityLog.open(self._paths.data, vault.sealer)
-            activity = await stack.enter_async_context(self._told(rows))
+            activity = Activity(rows=rows, clock=house.clock)
+            stack.push_async_callback(activity.close)
             await prove(vault, activity)
             with suppress(OSError):
                 await self._landmark.set(vault.keys.wrapper.vault_id)
@@ -226,9 +226,10 @@ class Keeper:
                 clock=house.clock,
             )
             rooms = await stack.enter_async_context(joined(house, vault, activity, strongbox))
-            stack.push_async_callback(self._end, asyncio.create_task(strongbox.tend()))
+            stack.push_async_callback(end, asyncio.create_task(strongbox.tend()))
             self._kind = source.kind
             house.trouble = house.locked = None
+            self._hopeful.clear()
             house.rooms_if_open = rooms
             house.used_at = house.clock.monotonic()
             house.screen.withdraw(_NOTICE)
@@ -237,7 +238,7 @@ class Keeper:
             try:
                 if house.demo is not None:
                     await ready_connection(rooms, house.demo.origin)
-                rooms.plans.resume()  # only now: the demo org may have moved
+                rooms.resume()  # only now: the demo org may have moved
                 opened.set()
                 await leave.wait()
             finally:
@@ -258,14 +259,6 @@ class Keeper:
         else:
             activity.note(OWNER, Deed.VAULT_UNLOCKED, detail="The vault was unlocked.")
         self._begun = True
-
-    @asynccontextmanager
-    async def _told(self, rows: ActivityLog) -> AsyncGenerator[Activity, None]:
-        activity = Activity(rows=rows, clock=self._house.clock)
-        try:
-            yield activity
-        finally:
-            await activity.close()
 
     async def _source(self, passphrase: str | None) -> KeySource:
         header = await Vault.look(self._paths.data)
@@ -303,7 +296,7 @@ class Keeper:
             with suppress(VaultError):  # a disk that is full is no reason to stay open
                 await rooms.terminal.forget()
             rooms.activity.note(actor, Deed.VAULT_LOCKED, detail="The vault was locked.")
-            await rooms.events.finish(Event(name=EventName.VAULT_LOCKED, for_all=True), FAREWELL_SECONDS)
+            await rooms.say_locked(FAREWELL_SECONDS)
             house.locked = _LOCKED
             await self._close()
 
@@ -317,20 +310,26 @@ class Keeper:
 
     # --- By itself -------------------------------------------------------------------------------------------------
 
-    async def _tend(self) -> None:
-        """Until cancelled: try again what may open by itself, and lock what nobody uses."""
-        house = self._house
+    async def _open_by_itself(self) -> None:
+        """Until cancelled: try again what may open without a person."""
+        pause = RETRY_SECONDS
         while True:
-            await house.clock.sleep(RETRY_SECONDS)
-            if house.rooms_if_open is None and self._tries_again and not self._gate.needs_person:
+            await self._hopeful.wait()
+            await self._house.clock.sleep(pause)
+            if self._hopeful.is_set():
                 with suppress(Problem, WrongKey):
                     await to_the_end(self._in_turn(None, _nothing))
-            await self._lock_if_idle()
+            pause = min(2 * pause, MAX_RETRY_SECONDS) if self._hopeful.is_set() else RETRY_SECONDS
 
-    async def _lock_if_idle(self) -> None:
+    async def _lock_unused(self) -> None:
+        """Until cancelled: lock what nobody uses."""
         house, after = self._house, self._house.settings.vault.lock_after_seconds
-        if after and house.clock.monotonic() - house.used_at >= after:
-            await self._lock_by_itself()
+        while after:
+            await house.opened.wait()
+            left = house.used_at + after - house.clock.monotonic()
+            if left <= 0:
+                await self._lock_by_itself()
+            await house.clock.sleep(max(left, RETRY_SECONDS))
 
     async def _lock_by_itself(self) -> None:
         house = self._house
@@ -358,6 +357,8 @@ class Keeper:
         return await to_the_end(self._restore(path, passphrase, force=force))
 
     async def _restore(self, path: Path, passphrase: str, *, force: bool) -> Restored:
+        from meshmesh_bridge.restoring import present_in, put_back  # late: most services never need it
+
         async with self._turn:
             rooms = self._house.rooms_if_open
             present = rooms.strongbox.present if rooms else await present_in(self._paths)

@@ -70,8 +70,8 @@ class _BareResponse(web.Response):
         self.headers.popall(hdrs.SERVER, None)
 
 
-class _Nowhere(MatchInfoError):
-    """No such address, or not with this method; whoever asks whether to send a body there gets the refusal alone."""
+class Nowhere(MatchInfoError):
+    """No such address, or not with this method, or not now; whoever asks whether to send a body there gets the refusal alone."""
 
     @property
     def expect_handler(self) -> Callable[[web.Request], Awaitable[web.StreamResponse | None]]:
@@ -89,7 +89,7 @@ class QuietDispatcher(web.UrlDispatcher):
     async def resolve(self, request: web.Request) -> UrlMappingMatchInfo:
         """The handler of a request, or the refusal."""
         match = await super().resolve(request)
-        return match if match.http_exception is None else _Nowhere(match.http_exception)
+        return match if match.http_exception is None else Nowhere(match.http_exception)
 
 
 class QuietHandler(RequestHandler):
@@ -267,4 +267,6 @@ def http_problem(error: web.HTTPException) -> Problem:
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
         return Problem(405, "method_not_allowed", f"This address takes: {allowed}.")
+    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return Problem(503, "offline", "This part of the service cannot be loaded just now.", retry_after=1)
     return Problem(error.status, "bad_request", HTTPStatus(error.status).phrase)

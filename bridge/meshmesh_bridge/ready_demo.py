@@ -14,8 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from socket import socket
 
-from meshmesh_bridge.house import Rooms
-from meshmesh_daemon.adapters.demo import DemoPeer, Visitor
+from meshmesh_bridge.building import Rooms
+from meshmesh_daemon.adapters.demo import DemoPeer
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_demo.place import Place, take_place
 from meshmesh_storage.records import Environment
@@ -90,6 +90,8 @@ async def ready_connection(rooms: Rooms, origin: str) -> None:
     try:
         view = await rooms.sign_ins.begin(name=DEMO_NAME, environment=Environment.DEMO)
         if view.authorize_url is not None:
+            from meshmesh_daemon.adapters.demo_visitor import Visitor  # late: at the first start only
+
             await Visitor().visit(view.authorize_url)
     except Problem as problem:
         log.warning("the demo org could not be connected: %s", problem.detail)

@@ -5,18 +5,17 @@ So a vault that does not open can be mended. The passphrase is typed on the term
 
 import asyncio
 import getpass
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from meshmesh import wire
 from meshmesh.paths import Paths
+from meshmesh_bridge.rooms import key_sources
 from meshmesh_daemon.adapters.clock import SystemClock
 from meshmesh_daemon.adapters.key_sources import PASSPHRASE, KeySources
-from meshmesh_daemon.adapters.landmark import Landmark
+from meshmesh_daemon.adapters.landmark import LANDMARK, Landmark
 from meshmesh_daemon.settings import Settings
 from meshmesh_daemon.usecases.strongbox import ROTATING, Restored
 from meshmesh_storage import unpacking
@@ -24,23 +23,6 @@ from meshmesh_storage.errors import BackupOlder, VaultError
 from meshmesh_storage.header import Header
 from meshmesh_storage.keys import KeySource
 from meshmesh_storage.vault import Vault
-
-LANDMARK = "vault.id"
-
-
-def key_sources(wanted: str, paths: Paths) -> KeySources:
-    """Where the master key of this installation can be.
-
-    Args:
-        wanted: the setting.
-        paths: where everything is kept.
-    """
-    return KeySources(
-        wanted=wanted,
-        config=paths.config,
-        credentials=os.environ.get("CREDENTIALS_DIRECTORY"),
-        apart=bool(os.environ.get(wire.ENV_HOME)),
-    )
 
 
 def restore(file: Path, paths: Paths, settings: Settings, *, force: bool) -> None:

@@ -9,10 +9,11 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from meshmesh import wire
 from meshmesh.paths import Paths
 from meshmesh_bridge.house import House
 from meshmesh_bridge.keeping import Keeper
-from meshmesh_bridge.restoring import key_sources
+from meshmesh_daemon.adapters.key_sources import KeySources
 from meshmesh_daemon.adapters.notifications import notifications
 
 
@@ -35,3 +36,18 @@ async def furnished(house: House, paths: Paths) -> AsyncGenerator[None, None]:
         stack.push_async_callback(keeper.close)
         await keeper.start()
         yield
+
+
+def key_sources(wanted: str, paths: Paths) -> KeySources:
+    """Where the master key of this installation can be.
+
+    Args:
+        wanted: the setting.
+        paths: where everything is kept.
+    """
+    return KeySources(
+        wanted=wanted,
+        config=paths.config,
+        credentials=os.environ.get("CREDENTIALS_DIRECTORY"),
+        apart=bool(os.environ.get(wire.ENV_HOME)),
+    )

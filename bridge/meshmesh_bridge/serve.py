@@ -19,17 +19,19 @@ from aiohttp import web
 from meshmesh import wire
 from meshmesh.paths import Paths, resolve
 from meshmesh_bridge import VERSION, hardening, logs, rooms
-from meshmesh_bridge.api.status import status_line
 from meshmesh_bridge.application import build
 from meshmesh_bridge.arrivals import Arrivals
 from meshmesh_bridge.doors import LOAN_FILE, TcpDoors, open_doors
 from meshmesh_bridge.guard import Guard, owner_uid
 from meshmesh_bridge.house import House
 from meshmesh_bridge.plumbing import ARRIVALS, QuietRunner
+from meshmesh_bridge.standing import status_line
 from meshmesh_bridge.tending import Signals, until_changed
+from meshmesh_bridge.wings import STATUS, Wings
 from meshmesh_daemon.adapters import peers
 from meshmesh_daemon.adapters.clock import SystemClock
 from meshmesh_daemon.adapters.instance import AlreadyRunning, InstanceLock, bind_unix, write_endpoint
+from meshmesh_daemon.adapters.own_process import close_process
 from meshmesh_daemon.adapters.ports import PortBusy, PortReserved
 from meshmesh_daemon.adapters.service_manager import ServiceManager
 from meshmesh_daemon.settings import Settings, SettingsError, load
@@ -71,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="with --restore: also over a newer vault, or another one")
     arguments = parser.parse_args(argv)
     hardening.shed_environment()
-    hardening.close_process()
+    close_process()
     logs.begin(os.environ)
     try:
         if arguments.restore is not None:
@@ -173,7 +175,7 @@ async def _running(settings: Settings, paths: Paths, manager: ServiceManager) ->
     async with AsyncExitStack() as stack:
         logs.tell_requests(all_of_them=settings.log_requests)
         house = _house(settings, paths)
-        await stack.enter_async_context(_doors(house, paths, manager))
+        wings = await stack.enter_async_context(_doors(house, paths, manager))
         await stack.enter_async_context(rooms.furnished(house, paths))
         house.ready = True
         house.furnished.set()
@@ -183,6 +185,7 @@ async def _running(settings: Settings, paths: Paths, manager: ServiceManager) ->
         _announce(house)
         manager.alive(status_line(house))
         manager.ready()
+        await wings.open(STATUS)
         yield house
 
 
@@ -204,7 +207,7 @@ def _house(settings: Settings, paths: Paths) -> House:
 
 
 @asynccontextmanager
-async def _doors(house: House, paths: Paths, manager: ServiceManager) -> AsyncGenerator[None, None]:
+async def _doors(house: House, paths: Paths, manager: ServiceManager) -> AsyncGenerator[Wings, None]:
     def authenticate(token: str) -> Client | None:
         return house.rooms.access.authenticate(token)
 
@@ -228,7 +231,7 @@ async def _doors(house: House, paths: Paths, manager: ServiceManager) -> AsyncGe
         client_of_process=client_of_process,
         owner_uid=owner_uid(),
     )
-    app = build(house, guard)
+    app, wings = build(house, guard)
     app[ARRIVALS] = arrivals
     runner = QuietRunner(
         app,
@@ -248,7 +251,7 @@ async def _doors(house: House, paths: Paths, manager: ServiceManager) -> AsyncGe
         await stack.enter_async_context(open_doors(house, gate, arrivals, paths.runtime / LOAN_FILE))
         stack.callback(paths.socket.unlink, missing_ok=True)
         await web.SockSite(runner, bind_unix(paths.socket)).start()
-        yield
+        yield wings
 
 
 def _announce(house: House) -> None:

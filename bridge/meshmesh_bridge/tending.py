@@ -6,8 +6,8 @@ import signal
 import sys
 from collections.abc import Callable
 
-from meshmesh_bridge.api.status import status_line
 from meshmesh_bridge.house import House
+from meshmesh_bridge.standing import status_line
 from meshmesh_daemon.adapters.service_manager import ServiceManager
 from meshmesh_daemon.settings import Settings, SettingsError
 from meshmesh_storage.errors import UnsafePath

@@ -3,8 +3,6 @@
 An unknown key is refused with a suggestion: a setting that is misspelt and silently ignored is worse than no start.
 """
 
-import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,11 +128,15 @@ def _whole(name: str, value: object, low: int, high: int) -> int:
 
 def _document(config_file: Path) -> dict[str, object]:
     try:
-        document: dict[str, object] = tomllib.loads(config_file.read_text(encoding="utf-8"))
+        text = config_file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{config_file} cannot be read: {type(error).__name__}.") from None
+    import tomllib  # late: most have no file
+
+    try:
+        document: dict[str, object] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{config_file} is not TOML: {error}.") from None
     _check_keys(document, "")
@@ -153,6 +155,8 @@ def _table(document: Mapping[str, object], name: str) -> dict[str, object]:
 def _check_keys(table: Mapping[str, object], name: str) -> None:
     for key in table:
         if key not in _KNOWN[name]:
+            import difflib  # late: for who has misspelt one
+
             close = difflib.get_close_matches(key, _KNOWN[name], n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(_KNOWN[name])}."
             where = f"[{name}] {key}" if name else key

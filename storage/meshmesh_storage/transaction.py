@@ -92,6 +92,10 @@ class Transaction:
         """One row by its id."""
         return next(iter(await self.rows(table, {"id": row_id})), None)
 
+    async def holds(self, table: Table) -> bool:
+        """Whether there is any row in a table; none is opened."""
+        return bool(await self._run(f"SELECT 1 FROM {table.name} LIMIT 1", ()))  # noqa: S608 - our own names
+
     async def put(
         self, table: Table, row_id: str, plain: Mapping[str, Value], sealed: Mapping[str, bytes | None]
     ) -> None:

@@ -16,6 +16,7 @@ from typing import cast
 import aiosqlite
 
 from meshmesh_storage import database, first_layout, founding, header, restored, schema
+from meshmesh_storage.ailing import Ailing
 from meshmesh_storage.digest import Ledger, Value, table_digest
 from meshmesh_storage.errors import (
     KeyUnavailable,
@@ -35,13 +36,14 @@ from meshmesh_storage.unbroken import to_the_end
 FILE_NAME = "vault.db"
 
 
-class Vault:
+class Vault(Ailing):
     """An open vault. Made by `Vault.open`.
 
     `trouble` is what the disk last refused, until it takes a write again; None while all is well.
     """
 
     def __init__(self, db: aiosqlite.Connection, keys: VaultKeys, folder: Path) -> None:
+        super().__init__()
         self._db = db
         self._keys = keys
         self._folder = folder
@@ -50,7 +52,6 @@ class Vault:
         self._ledger = Ledger()
         self._checked_at: object = None  # SQLite's data_version: another number means that somebody else wrote
         self._files: database.Identity | None = None
-        self.trouble: VaultError | None = None
 
     @classmethod
     async def open(cls, folder: Path, source: KeySource, *, now: datetime) -> "Vault":

@@ -90,6 +90,8 @@ def importing() -> float:
 
 def starting(folder: Path) -> list[Figure]:
     """Ready after start: against the import of aiohttp, and with many connections against none."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as an installed program, which is compiled once
+    importing()
     empty, full = folder / "empty", folder / "full"
     seed(empty, Seed())
     seed(full, Seed(connections=MANY))

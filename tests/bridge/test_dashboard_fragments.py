@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from meshmesh_bridge.application import ROUTES
-from meshmesh_bridge.dashboard import MODULES, POLICY, SHELLS
+from meshmesh_bridge.dashboard import MODULES, SHELLS
 from meshmesh_bridge.guard import Need, Route
+from meshmesh_bridge.pages import POLICY
 from meshmesh_bridge.pages.fragments import PREFIX
+from meshmesh_bridge.wings import all_routes
 from support.dashboard import session
 from support.service import PIN, Answer, Service
 
 BRIDGE = Path(__file__).parents[2] / "bridge" / "meshmesh_bridge"
 # htmx 2.0.11, dist/htmx.min.js of the npm package htmx.org
 HTMX = "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
-FRAGMENTS = [route for route in ROUTES if route.path.startswith(PREFIX + "/")]
+FRAGMENTS = [route for route in all_routes() if route.path.startswith(PREFIX + "/")]
 SCRIPTS = [*sorted((BRIDGE / "static" / "dashboard").glob("*.js")), BRIDGE / "static" / "dashboard.js"]
 TEMPLATES = sorted((BRIDGE / "templates").rglob("*.html"))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from meshmesh_bridge.dashboard import POLICY
+from meshmesh_bridge.pages import POLICY
 from support.service import Answer, Service, StartService
 from support.stranger import as_other_user
 

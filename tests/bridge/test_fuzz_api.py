@@ -20,11 +20,11 @@ from schemathesis.specs.openapi import checks
 
 from meshmesh import wire
 from meshmesh_bridge.api.documents import openapi_document
-from meshmesh_bridge.application import ROUTES
+from meshmesh_bridge.wings import all_routes
 from support.service import Service, start
 
 # schemathesis's generic types have no defaults, so its values are Any here
-DOCUMENT: Any = schemathesis.openapi.from_dict(openapi_document(ROUTES, 1717))
+DOCUMENT: Any = schemathesis.openapi.from_dict(openapi_document(all_routes(), 1717))
 OPERATIONS: dict[str, Any] = {found.ok().label: found.ok() for found in DOCUMENT.get_all_operations()}
 ENDLESS = {"GET /v1/events"}
 CONFORMANCE: Any = checks

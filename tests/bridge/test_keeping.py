@@ -19,7 +19,7 @@ from meshmesh_bridge.rooms import furnished
 from meshmesh_daemon.adapters import key_sources
 from meshmesh_daemon.adapters.notifications import Heard, NoScreen, Notifications, Pressed
 from meshmesh_daemon.core.activity import OWNER
-from meshmesh_daemon.core.notices import Notice
+from meshmesh_daemon.core.notice import Notice
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.settings import Settings, VaultSettings
 from meshmesh_daemon.usecases.presence import Consent
@@ -269,6 +269,33 @@ async def test_an_idle_house_locks_itself(tmp_path: Path) -> None:
         assert status(house)["vault"] == "unlocked"
         await let_time_pass(house, 15)
         assert await becomes(house, "locked")
+
+
+@pytest.mark.parametrize("settings", [QUIET, BY_PASSPHRASE], ids=["open", "locked"])
+async def test_who_is_idle_sleeps(settings: Settings, tmp_path: Path) -> None:
+    """Nobody looks again and again: in ten minutes the watcher wakes ten times, and while the vault is locked not even it does."""
+    async with standing(tmp_path, settings) as house:
+        assert isinstance(house.clock, FakeClock)
+        await let_time_pass(house, 60)
+        before = house.clock.naps
+        await let_time_pass(house, 600)
+
+        assert house.clock.naps - before == (10 if house.rooms_if_open else 0)
+
+
+async def test_a_person_s_lock_holds_though_the_disk_was_away_before(home: Path) -> None:
+    """What opened by itself once, after trouble, does not undo what its owner does later."""
+    (home / "data").rename(home / "unplugged")
+    async with standing(home) as house:
+        (home / "data").rmdir()
+        (home / "unplugged").rename(home / "data")
+        await let_time_pass(house, 6)
+        assert await becomes(house, "unlocked")
+        assert house.keeping is not None
+        await house.keeping.lock(OWNER)
+        await let_time_pass(house, 60)
+
+        assert status(house)["vault"] == "locked"
 
 
 async def test_an_instance_apart_leaves_the_keyring_alone(home: Path) -> None:

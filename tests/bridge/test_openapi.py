@@ -7,15 +7,15 @@ from typing import Any, cast
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from meshmesh_bridge.application import ROUTES
 from meshmesh_bridge.declared import Field, Flag, Objects, Text, Whole, names
 from meshmesh_bridge.guard import Need, Route
+from meshmesh_bridge.wings import all_routes
 from support.service import Answer, Service
 
 PARAMETER = re.compile(r"{(\w+)(?::[^}]*)?}")
 PLACES = {"name": "demo", "id": "nowhere", "user_code": "ABCD-EFGH"}
 SECRETS = {"pin", "client_secret", "access_token", "device_code", "rejected"}
-BODIES = [route for route in ROUTES if route.body is not None]
+BODIES = [route for route in all_routes() if route.body is not None]
 
 
 def address(route: Route) -> str:
@@ -64,7 +64,7 @@ def test_every_operation_has_a_name_of_its_own(document: Any) -> None:
 
 def test_every_route_says_what_it_answers() -> None:
     """No route without a declared answer, and no body without a declaration where the method has one."""
-    own = [route for route in ROUTES if route.need is not Need.BROKER]
+    own = [route for route in all_routes() if route.need is not Need.BROKER]
 
     assert [route.path for route in own if not route.answers] == []
     assert [
@@ -134,7 +134,7 @@ def test_what_the_document_forbids_is_refused(service: Service, route: Route, on
 
 @pytest.mark.parametrize(
     ("route", "one"),
-    [(route, one) for route in ROUTES for one in route.query if isinstance(one, Whole)],
+    [(route, one) for route in all_routes() for one in route.query if isinstance(one, Whole)],
     ids=lambda value: value.path if isinstance(value, Route) else value.name,
 )
 def test_a_query_is_held_to_its_range(service: Service, route: Route, one: Whole) -> None:
@@ -176,7 +176,7 @@ def test_the_page_for_people_names_every_route(service: Service) -> None:
 
     assert page.headers["content-type"].startswith("text/html")
     assert "<script" not in text
-    shown = {f"{route.method} {PARAMETER.sub(_braced, route.path)}" for route in ROUTES}
+    shown = {f"{route.method} {PARAMETER.sub(_braced, route.path)}" for route in all_routes()}
     assert {one for one in shown if one not in text} == set()
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from meshmesh_bridge.application import ROUTES
 from meshmesh_bridge.guard import Need
+from meshmesh_bridge.wings import all_routes
 from support.service import Answer, Service, start
 from support.stranger import as_other_user
 
@@ -20,7 +20,7 @@ EMPTY: dict[str, object] = {}
 # everything that only the owner may do, whoever adds to it
 DECISIONS: list[tuple[str, str, object]] = [
     (route.method, re.sub(r"{\w+}", "x", route.path), EMPTY if route.body is not None else None)
-    for route in ROUTES
+    for route in all_routes()
     if route.need is Need.OWNER
 ]
 

@@ -116,7 +116,7 @@ async def standing(home: Path) -> AsyncGenerator[Near, None]:
         client_of_process=lambda _: None,
         owner_uid=os.geteuid(),
     )
-    app = build(house, guard)
+    app, _ = build(house, guard)
     app[ARRIVALS] = arrivals
     runner = QuietRunner(app, access_log=None, handler_cancellation=True, keepalive_timeout=60.0, shutdown_timeout=1.0)
     await runner.setup()

@@ -1,6 +1,7 @@
 """What a start of the service loads and makes, and what it leaves until somebody needs it."""
 
 import gc
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -13,24 +14,56 @@ import meshmesh_bridge
 from meshmesh_bridge import program, serve
 from meshmesh_bridge.ready_demo import demo_org
 from support.demo_org import PeerClock
+from support.service import TELLING, start
 
-# Each costs tens of milliseconds or megabytes, and most of them most services never need.
+# Each costs milliseconds or megabytes, and most of them most services never need.
 LATE = (
+    "aiohttp_sse",
     "authlib",
     "click",
     "dbus_fast",
+    "html.parser",
     "importlib.metadata",
     "jinja2",
     "keyring",
+    "meshmesh_bridge.broker",
+    "meshmesh_bridge.dashboard",
+    "meshmesh_bridge.declared",
+    "meshmesh_bridge.restoring",
+    "meshmesh_daemon.adapters.screen_lock",
+    "meshmesh_daemon.core.classify",
+    "meshmesh_daemon.core.diagnosis",
+    "meshmesh_daemon.core.notices",
+    "meshmesh_daemon.core.soap",
+    "meshmesh_daemon.usecases.diagnosis",
+    "meshmesh_daemon.usecases.events",
+    "meshmesh_daemon.usecases.pairings",
+    "meshmesh_daemon.usecases.plans",
+    "meshmesh_daemon.usecases.sign_ins",
     "meshmesh_demo.application",
+    "meshmesh_storage.backup",
+    "meshmesh_storage.unpacking",
     "msgspec",
     "secretstorage",
     "stamina",
 )
 
 
-def test_what_a_start_does_not_import() -> None:
-    """Nothing that only some need is imported with the service."""
+def test_an_idle_service_holds_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    """Started once more after its first start, told how it is, and ended: nothing that only some need was loaded."""
+    home = tmp_path / "home"
+    start(home).stop()
+    service = start(home, program=TELLING)
+    told = service.call("GET", "/status", owner=True).json()
+    service.stop()
+
+    assert [one["name"] for one in told["connections"]] == ["demo"]
+    assert "meshmesh_bridge.api.status" in service.loaded
+    assert (set(LATE) - {"meshmesh_bridge.declared"}) & service.loaded == set()
+
+
+def test_a_start_imports_nothing_that_it_does_not_need() -> None:
+    """Before it is ready, less than that."""
     told = subprocess.run(
         [sys.executable, "-c", "import sys, meshmesh_bridge.serve; print(*sys.modules)"],
         capture_output=True,
@@ -38,7 +71,26 @@ def test_what_a_start_does_not_import() -> None:
         check=True,
     )
 
-    assert set(LATE) & set(told.stdout.split()) == set()
+    assert {*LATE, "meshmesh_bridge.api", "meshmesh_bridge.shapes"} & set(told.stdout.split()) == set()
+
+
+def test_who_needs_the_trust_of_the_system_reads_it() -> None:
+    """aiohttp's own TLS context, made while it is imported, trusts nobody; the environment is then as it was."""
+    script = """
+import os, sys
+from meshmesh_bridge import program
+os.environ["SSL_CERT_DIR"] = "/etc/own"
+sys.argv = ["meshmeshd", "--version"]
+try:
+    program.main()
+finally:
+    from aiohttp import connector
+    print(connector._SSL_CONTEXT_VERIFIED.cert_store_stats()["x509"], os.environ["SSL_CERT_DIR"], "SSL_CERT_FILE" in os.environ)
+"""
+    environ = {name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"}
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environ)
+
+    assert told.stdout.splitlines()[-1] == "0 /etc/own False"
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -1,7 +1,9 @@
 """The laws of the keyring: a real one or none, never a prompt, and whatever it does, an answer in time."""
 
+import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,17 @@ def at_the_session(real: GnomeKeyring, tmp_path: Path, monkeypatch: pytest.Monke
     for name, value in real.environ.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
+def asking() -> list[str]:
+    """The processes of ours that ask a keyring now."""
+    found: list[str] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == os.getpid():
+                found.append((folder / "cmdline").read_text())
+    return [line for line in found if "keyring_apart" in line]
 
 
 async def test_what_is_kept_is_found_and_forgotten() -> None:
@@ -84,18 +97,28 @@ async def test_no_bus_is_no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_frozen_keyring_is_waited_for_within_bounds(
     real: GnomeKeyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A service that takes calls and never answers costs seconds, and no thread that the process waits for."""
+    """A service that takes calls and never answers costs seconds, and what waited for it is gone then."""
     monkeypatch.setattr(adapter, "CALL_SECONDS", 0.3)
     monkeypatch.setattr(adapter, "LIMIT_SECONDS", 3.0)
     real.freeze()
     try:
         with pytest.raises(KeyUnavailable, match="does not answer"):
             await SystemKeyring().check()
+        monkeypatch.setattr(adapter, "CALL_SECONDS", 60.0)
         with pytest.raises(KeyUnavailable, match="does not answer"):
             await KeyringKey(SystemKeyring(), "any").load()
+        assert not asking()
     finally:
         real.end()
         real.unlocked()
+
+
+@pytest.mark.parametrize("program", ["pass", "print('noise')", "import os; os.abort()"])
+async def test_an_answer_that_is_none_is_a_refusal(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever becomes of the process that asks: an error of ours, with a next step."""
+    monkeypatch.setattr(adapter, "_PROGRAM", ("-c", program))
+    with pytest.raises(KeyUnavailable, match="without an answer"):
+        await SystemKeyring().get("any")
 
 
 async def test_a_locked_keyring_says_so_and_nobody_is_asked(real: GnomeKeyring) -> None:

@@ -15,7 +15,7 @@ from meshmesh_daemon.adapters.notifications import Heard, Pressed
 from meshmesh_daemon.adapters.ports import PortBusy, PortReserved
 from meshmesh_daemon.adapters.processes import Processes
 from meshmesh_daemon.core.loans import LATER, LEND, OFFER, Hold, Loan
-from meshmesh_daemon.core.notices import Notice
+from meshmesh_daemon.core.notice import Notice
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.usecases.port import AGAIN_SECONDS, Port
 from meshmesh_daemon.usecases.port_offer import AGAIN_SECONDS as OFFER_AGAIN

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.keyring import GnomeKeyring, gnome_keyring
-from support.service import Service, start
+from support.service import TELLING, Service, start
 
 CONFIG = '[vault]\nkey = "keyring"\n\n[demo]\nenabled = false\n'
 
@@ -25,7 +25,7 @@ def begun(home: Path, keyring: GnomeKeyring) -> Service:
     (home / "config").mkdir(mode=0o700, parents=True, exist_ok=True)
     (home / "config" / "config.toml").touch(0o600)
     (home / "config" / "config.toml").write_text(CONFIG)
-    return start(home, **keyring.environ)
+    return start(home, program=TELLING, **keyring.environ)
 
 
 def vault_of(service: Service) -> str:
@@ -34,7 +34,7 @@ def vault_of(service: Service) -> str:
 
 
 def test_the_key_lives_in_the_keyring(keyring: GnomeKeyring, tmp_path: Path) -> None:
-    """No key file is made. Locked at login: everything waits, one sentence says why, and it opens when the keyring does."""
+    """No key file is made, and the library that got it does not stay. Locked at login: everything waits, one sentence says why, and it opens when the keyring does."""
     service = begun(tmp_path, keyring)
     try:
         assert service.call("GET", "/status", owner=True).json()["key"] == "keyring"
@@ -42,6 +42,7 @@ def test_the_key_lives_in_the_keyring(keyring: GnomeKeyring, tmp_path: Path) -> 
         assert "in the keyring of your desktop" in service.cli("doctor").stdout
     finally:
         service.stop()
+    assert {"keyring", "secretstorage", "jeepney"} & service.loaded == set()
     keyring.end()
     keyring.locked()
     service = begun(tmp_path, keyring)

@@ -274,8 +274,9 @@ def test_the_process_hides_itself(start_service: StartService) -> None:
 HARDENED = """
 import ctypes, json, os
 from meshmesh_bridge import hardening
+from meshmesh_daemon.adapters.own_process import close_process
 hardening.shed_environment()
-hardening.close_process()
+close_process()
 print(json.dumps([ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), os.umask(0), sorted(os.environ)]))
 """
 

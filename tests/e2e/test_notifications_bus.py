@@ -16,7 +16,7 @@ from meshmesh_daemon.adapters.notifications import Dismissed, Notifications, Pre
 from meshmesh_daemon.adapters.notifications.linux import NAME, Service, actions_for, body_for
 from meshmesh_daemon.adapters.notifications.macos import arguments
 from meshmesh_daemon.core.clock import Clock
-from meshmesh_daemon.core.notices import Button, Notice
+from meshmesh_daemon.core.notice import Button, Notice
 from support.clock import FakeClock
 from support.desktop import Desktop, bus, until
 from support.drawer import ALL, drawing, eventually, joined, send, signal

@@ -21,6 +21,11 @@ class FakeClock:
         """The wall clock."""
         return self._now
 
+    @property
+    def naps(self) -> int:
+        """How often somebody has gone to sleep."""
+        return self._count
+
     def monotonic(self) -> float:
         """Seconds."""
         return self._monotonic

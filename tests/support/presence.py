@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from meshmesh_daemon.adapters.notifications import Dismissed, Heard, Pressed
 from meshmesh_daemon.adapters.processes import Processes
-from meshmesh_daemon.core.notices import Notice
+from meshmesh_daemon.core.notice import Notice
 from meshmesh_daemon.usecases.access import Access
 from meshmesh_daemon.usecases.pins import Pins
 from meshmesh_daemon.usecases.presence import Consent, Presence

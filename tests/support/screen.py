@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from meshmesh_daemon.adapters.notifications import Dismissed, Heard, Pressed
-from meshmesh_daemon.core.notices import Notice
+from meshmesh_daemon.core.notice import Notice
 from support.clock import settle
 
 

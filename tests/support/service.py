@@ -15,6 +15,14 @@ from typing import Any, Protocol
 START_SECONDS = 30.0
 PIN = "the test's own pin"
 MESHMESHD = (str(Path(sys.executable).with_name("meshmeshd")),)
+_TELLING = """
+import sys
+from meshmesh_bridge.program import main
+code = main()
+print("loaded:", *sys.modules, file=sys.stderr)
+sys.exit(code)
+"""
+TELLING = (sys.executable, "-c", _TELLING)  # becomes the service, and tells at its end what it has loaded
 # With these a test's service would raise its bubbles on the screen of whoever runs the tests.
 _OF_THE_DESKTOP = {"DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "DISPLAY", "WAYLAND_DISPLAY", "INVOCATION_ID"}
 
@@ -72,6 +80,11 @@ class Service:
     def log(self) -> str:
         """What it wrote to stderr so far."""
         return (self.home / "stderr.log").read_text()
+
+    @property
+    def loaded(self) -> set[str]:
+        """The modules that it had loaded at its end, where it was started by `TELLING`."""
+        return set(self.log.rpartition("loaded:")[2].split())
 
     def raw(self, request: bytes, *, family: socket.AddressFamily = socket.AF_INET, head: bool = False) -> Answer:
         """Raw bytes over a new TCP connection."""

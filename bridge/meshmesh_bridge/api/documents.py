@@ -1,5 +1,6 @@
 """What the API says of itself: OpenAPI 3.1 made from the declarations that check requests, and a few lines for an agent."""
 
+import asyncio
 import inspect
 import re
 from collections.abc import Iterable
@@ -13,8 +14,8 @@ from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_bridge.pages import render
 from meshmesh_bridge.shapes import Json
+from meshmesh_bridge.wings import all_routes
 
-ROUTE_TABLE: web.AppKey[tuple[Route, ...]] = web.AppKey("route_table", tuple)
 _PARAMETER = re.compile(r"{(\w+)(?::[^}]*)?}")
 _PROBLEM_TYPE = "application/problem+json"
 _JSON = "application/json"
@@ -162,7 +163,8 @@ def _broker_responses() -> Json:
 
 async def get_openapi(request: web.Request) -> web.Response:
     """`GET /openapi.json`: this document."""
-    return web.json_response(openapi_document(request.app[ROUTE_TABLE], house_of(request).port))
+    routes = await asyncio.to_thread(all_routes)
+    return web.json_response(openapi_document(routes, house_of(request).port))
 
 
 async def get_llms(request: web.Request) -> web.Response:
@@ -183,7 +185,7 @@ Errors say what to do in `detail` and `next`. 403 MESHMESH_READ_ONLY: ask the pe
     return web.Response(text=text)
 
 
-async def get_docs(request: web.Request) -> web.Response:
+async def get_docs(_request: web.Request) -> web.Response:
     """`GET /docs`: the routes, for a person to read."""
     routes = [
         {
@@ -193,7 +195,7 @@ async def get_docs(request: web.Request) -> web.Response:
             "what": (inspect.getdoc(route.handler) or "").partition("\n")[0],
             "takes": [one.name for one in (*(route.body or ()), *route.query)],
         }
-        for route in request.app[ROUTE_TABLE]
+        for route in await asyncio.to_thread(all_routes)
     ]
     return render("docs.html", routes=routes)
 

@@ -3,26 +3,19 @@
 How many connections are well; never their names.
 """
 
-from collections import Counter
-from dataclasses import replace
-
 from aiohttp import web
 
 from meshmesh_bridge import VERSION
 from meshmesh_bridge.caller import CALLER
-from meshmesh_bridge.dashboard import shell
 from meshmesh_bridge.declared import Answer
 from meshmesh_bridge.errors import next_document
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import House, house_of
+from meshmesh_bridge.pages import shell
 from meshmesh_bridge.shapes import Json, connection_shape, next_for
-from meshmesh_daemon.core.loans import Hold, sentence
-from meshmesh_daemon.core.problems import Next
-from meshmesh_storage.records import Connection, Status
-
-
-def _connections(house: House) -> list[Connection]:
-    return house.rooms_if_open.connections.all() if house.rooms_if_open else []
+from meshmesh_bridge.standing import connections_of, counts_of, detail_of, next_of, notes_of
+from meshmesh_daemon.core.loans import Hold
+from meshmesh_storage.records import Status
 
 
 def status_document(house: House, *, names: bool) -> Json:
@@ -32,54 +25,24 @@ def status_document(house: House, *, names: bool) -> Json:
         house: the house.
         names: whether the caller may see connections, not counts alone.
     """
-    connections, trouble = _connections(house), house.ill
-    counts = Counter(connection.status.value for connection in connections)
+    counts = counts_of(house)
     document: Json = {
         "version": VERSION,
         "pid": house.pid,
         "port": house.port,
-        "vault": "trouble" if trouble else "unlocked" if house.rooms_if_open else "locked",
+        "vault": "trouble" if house.ill else "unlocked" if house.rooms_if_open else "locked",
         "counts": {status.value: counts[status.value] for status in Status},
-        "detail": trouble.detail if trouble else house.locked.detail if house.locked else _sentence(counts),
-        "next": next_document(_next(house)),
+        "detail": detail_of(house, counts),
+        "next": next_document(next_of(house)),
+        "notes": notes_of(house, names=names),
     }
-    document["notes"] = _notes(house, names=names)
     if names:
+        connections = connections_of(house)
         document["key"] = house.keeping.source if house.keeping else None
         document["connections"] = [connection_shape(house, connection, None) for connection in connections]
         ill = [next_for(connection, house.port) for connection in connections if connection.reason]
         document["next"] = document["next"] or next_document(next(iter(ill), None))
     return document
-
-
-def _next(house: House) -> Next | None:
-    """What helps the vault, where it needs help."""
-    if house.ill is not None:
-        return Next(house.ill.next_step)
-    return Next(house.locked.next_step, house.locked.command) if house.locked else None
-
-
-def _notes(house: House, *, names: bool) -> list[str]:
-    """What else there is to know: a port that is away, and settings that were not taken, which are the owner's."""
-    view = house.lending.view if house.lending else None
-    lent = sentence(view if names else replace(view, holder=None)) if view else None
-    return [note for note in (lent, house.complaint if names else None) if note]
-
-
-def status_line(house: House) -> str:
-    """The open status in one line."""
-    document = status_document(house, names=False)
-    return " ".join([str(document["detail"]), *_notes(house, names=False)])
-
-
-def _sentence(counts: Counter[str]) -> str:
-    total = counts.total()
-    needing = counts[Status.NEEDS_YOU.value] + counts[Status.BLOCKED.value]
-    if not total:
-        return "No connection yet."
-    if needing:
-        return f"{needing} of {total} connections need you." if total > 1 else "The one connection needs you."
-    return f"{total} connections need nothing." if total > 1 else "1 connection needs nothing."
 
 
 async def get_status(request: web.Request) -> web.Response:
@@ -92,13 +55,13 @@ def status_text(house: House, *, names: bool) -> str:
     """What `curl localhost:1717` prints: the state in a few lines, and where to go on."""
     document = status_document(house, names=names)
     lines = [f"MeshMesh {document['version']} - vault {document['vault']}", "", f"  {document['detail']}"]
-    lines += [f"  {note}" for note in _notes(house, names=names)]
-    counts = Counter(connection.status.value for connection in _connections(house))
+    lines += [f"  {note}" for note in notes_of(house, names=names)]
+    counts = counts_of(house)
     lines += [f"  {number:>3} {status.replace('_', ' ')}" for status, number in sorted(counts.items())]
     if names and counts:
         lines += ["", f"  {'NAME':<24}{'ORG KIND':<13}STATUS"]
-        lines += [f"  {one.name:<24}{one.kind.value:<13}{one.status.value}" for one in _connections(house)]
-    step = _next(house)
+        lines += [f"  {one.name:<24}{one.kind.value:<13}{one.status.value}" for one in connections_of(house)]
+    step = next_of(house)
     if step is not None:
         lines += ["", f"Next:  {step.command or step.label}"]
     elif not names:

@@ -16,6 +16,10 @@ from aiohttp import web
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
 _BRIDGE = Path(__file__).parent.parent
 # Control characters but for tab and line feed, and those that turn the line around or take no room.
 _UNSEEN = re.compile(
@@ -62,6 +66,13 @@ def render(template: str, *, status_code: int = 200, **values: object) -> web.Re
         values: what the template shows; escaped there.
     """
     return web.Response(text=markup(template, values), status=status_code, content_type="text/html")
+
+
+def shell() -> web.Response:
+    """The shell of every page of the dashboard."""
+    response = render("dashboard.html")
+    response.headers["Content-Security-Policy"] = POLICY
+    return response
 
 
 @cache

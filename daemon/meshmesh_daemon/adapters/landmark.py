@@ -9,6 +9,8 @@ from pathlib import Path
 from meshmesh_storage.errors import VaultUnwritable
 from meshmesh_storage.paths import create_private_file, read_private_file
 
+LANDMARK = "vault.id"  # the file's name
+
 
 class Landmark:
     """The id of the vault that was last open here. It is no secret.

@@ -7,7 +7,8 @@ denies and never approves. Where many ask at once they are one notice, whose wor
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from meshmesh_daemon.core.notices import Button, Notice, Withdrawal, clipped
+from meshmesh_daemon.core.notice import Button, Notice, clipped
+from meshmesh_daemon.core.notices import Withdrawal
 
 REVIEW = "review"
 DENY = "deny"

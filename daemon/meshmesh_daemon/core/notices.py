@@ -6,11 +6,11 @@ notice in place; what recovers takes its notice away, whoever mended it. A notic
 """
 
 import math
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from meshmesh_daemon.core.lifecycle import NEEDS_SOMEBODY
+from meshmesh_daemon.core.notice import Button, Notice, clipped
 from meshmesh_storage.records import Connection, Kind, Status
 
 RECONNECT = "reconnect"
@@ -22,35 +22,8 @@ ABANDONED_SECONDS = 600.0  # a sign-in that was begun has failed or expired by t
 MANY = 3  # so many at once are one digest
 
 _DIGEST = "digest"
-_MAX_TEXT = 60
 _MAX_NAMES = 5
 _MAX_WAITING = 2
-_UNSHOWN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidi and other invisible marks, line ends
-
-
-@dataclass(frozen=True, slots=True)
-class Button:
-    """A thing that a person can do about a notice."""
-
-    key: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """One bubble on the screen.
-
-    `key` names it: a second one with the same key takes its place. `click` is the button that a click on the bubble itself
-    stands for, or None where a click must not count as an answer. `link` and `command` are for services that draw no buttons.
-    """
-
-    key: str
-    title: str
-    lines: tuple[str, ...] = ()
-    buttons: tuple[Button, ...] = ()
-    click: str | None = None
-    link: str | None = None
-    command: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +34,6 @@ class Withdrawal:
 
 
 Waiting = Callable[[str], Sequence[str]]
-
-
-def plain(text: str) -> str:
-    """A text without what could disguise it: controls, line ends, marks that turn its direction."""
-    return "".join(letter for letter in text if unicodedata.category(letter) not in _UNSHOWN)
-
-
-def clipped(text: str) -> str:
-    """A name that somebody else chose, at a length that leaves room for our own words."""
-    shown = plain(text).strip()
-    return shown if len(shown) <= _MAX_TEXT else shown[: _MAX_TEXT - 1] + "…"
 
 
 @dataclass(slots=True, eq=False)

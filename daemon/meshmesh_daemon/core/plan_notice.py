@@ -6,7 +6,8 @@ A button here can look at a plan or reject it. None approves: that takes a look 
 from collections.abc import Mapping, Sequence
 
 from meshmesh_daemon.core.activity import OWNER
-from meshmesh_daemon.core.notices import MANY, Button, Notice, clipped
+from meshmesh_daemon.core.notice import Button, Notice, clipped
+from meshmesh_daemon.core.notices import MANY
 from meshmesh_daemon.core.plan import WAITING
 from meshmesh_daemon.core.plan_danger import by_danger
 from meshmesh_storage.plan_records import Plan, PlanStatus

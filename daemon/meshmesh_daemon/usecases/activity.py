@@ -24,6 +24,7 @@ from meshmesh_daemon.usecases.desks import Desks
 from meshmesh_storage.activity import MOST_AT_ONCE, ActivityLog
 from meshmesh_storage.activity_proof import Verdict
 from meshmesh_storage.activity_rows import Actor, Entry, Row
+from meshmesh_storage.ailing import Ailing
 from meshmesh_storage.errors import VaultError
 from meshmesh_storage.records import Connection
 
@@ -50,7 +51,7 @@ class _Told:
             self.done(error)
 
 
-class Activity:
+class Activity(Ailing):
     """Tells the activity, and shows it. `trouble` is why the last rows could not be written, None while all is well.
 
     Args:
@@ -59,13 +60,13 @@ class Activity:
     """
 
     def __init__(self, *, rows: ActivityLog, clock: Clock) -> None:
+        super().__init__()
         self._rows = rows
         self._clock = clock
         self._told: deque[_Told] = deque()
         self._writing: asyncio.Task[None] | None = None
         self._grown = asyncio.Event()
         self._prune_at = clock.now()
-        self.trouble: VaultError | None = None
 
     async def record(
         self,

@@ -16,7 +16,7 @@ from meshmesh_daemon.adapters.browser import Browser
 from meshmesh_daemon.adapters.notifications import Dismissed, Notifications, Pressed
 from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.core.knocking import DENY, REVIEW, Knock, Knocks, of_program, of_wish
-from meshmesh_daemon.core.notices import Notice
+from meshmesh_daemon.core.notice import Notice
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.usecases.access import Access
 from meshmesh_daemon.usecases.access_requests import AccessRequest, AccessRequests

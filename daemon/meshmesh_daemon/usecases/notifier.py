@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from meshmesh_daemon.adapters.browser import Browser
 from meshmesh_daemon.adapters.notifications import Dismissed, Notifications, Pressed
 from meshmesh_daemon.core.clock import Clock
-from meshmesh_daemon.core.notices import ABANDONED_SECONDS, LOOK, RECONNECT, SNOOZE, SNOOZE_SECONDS, Board, Notice
+from meshmesh_daemon.core.notice import Notice
+from meshmesh_daemon.core.notices import ABANDONED_SECONDS, LOOK, RECONNECT, SNOOZE, SNOOZE_SECONDS, Board
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.usecases.attempts import SignInView
 from meshmesh_daemon.usecases.background import Background

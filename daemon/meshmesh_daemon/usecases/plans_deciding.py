@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from meshmesh_daemon.core import plan as steps
 from meshmesh_daemon.core.activity import OWNER, Deed
 from meshmesh_daemon.core.clock import Clock
-from meshmesh_daemon.core.notices import clipped
+from meshmesh_daemon.core.notice import clipped
 from meshmesh_daemon.core.plan_danger import by_danger
 from meshmesh_daemon.core.presence import is_within
 from meshmesh_daemon.core.problems import bad_field

@@ -7,7 +7,7 @@ from meshmesh_daemon.adapters.browser import Browser
 from meshmesh_daemon.adapters.notifications import Dismissed, Notifications, Pressed
 from meshmesh_daemon.core.activity import SERVICE, Deed, Outcome
 from meshmesh_daemon.core.events import EventName
-from meshmesh_daemon.core.notices import Notice
+from meshmesh_daemon.core.notice import Notice
 from meshmesh_daemon.core.plan_notice import REJECT, REVIEW, key_of, notices
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.usecases.activity import Activity

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from meshmesh_daemon.adapters.notifications import Dismissed, Notifications, Pressed
 from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.core.loans import LATER, LEND, OFFER, OFFERED_SECONDS, Hold, is_web_login
-from meshmesh_daemon.core.notices import Button, Notice
+from meshmesh_daemon.core.notice import Button, Notice
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.usecases.background import Background
 from meshmesh_daemon.usecases.port import Port

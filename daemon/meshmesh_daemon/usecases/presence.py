@@ -13,7 +13,7 @@ from typing import Protocol
 
 from meshmesh_daemon.adapters.notifications import Dismissed, Notifications, Pressed
 from meshmesh_daemon.core.clock import Clock
-from meshmesh_daemon.core.notices import Button, Notice, clipped
+from meshmesh_daemon.core.notice import Button, Notice, clipped
 from meshmesh_daemon.core.presence import widens
 from meshmesh_daemon.core.problems import Next, Problem
 from meshmesh_daemon.usecases.desks import Desks

@@ -9,25 +9,28 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from meshmesh_daemon.adapters.key_sources import PASSPHRASE, KeySources
 from meshmesh_daemon.core.activity import OWNER, Deed
 from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.core.problems import Next, Problem, bad_field, vault_locked
 from meshmesh_daemon.usecases.activity import Activity
-from meshmesh_storage import backup, rekeying
+from meshmesh_storage import rekeying
 from meshmesh_storage.activity import ActivityLog
+from meshmesh_storage.ailing import Ailing
 from meshmesh_storage.errors import BackupBroken, BackupOlder, KeyLocked, VaultClosed, VaultError
 from meshmesh_storage.header import Header
 from meshmesh_storage.keys import KeySource
-from meshmesh_storage.passphrase import MAX_PASSPHRASE, MIN_PASSPHRASE
 from meshmesh_storage.schema import LATEST
-from meshmesh_storage.unpacking import Contents
 from meshmesh_storage.vault import Vault
+
+if TYPE_CHECKING:
+    from meshmesh_storage.unpacking import Contents
 
 log = logging.getLogger("meshmesh.vault")
 
-LOOK_SECONDS = 10.0  # how often it is tried whether trouble of the disk is over
+LOOK_SECONDS = 10.0  # how often it is tried whether trouble of the disk is over, while there is some
 ROTATING = (
     "A restored sign-in may be dead: an org that rotates its tokens has given newer ones since the backup was made."
 )
@@ -98,12 +101,17 @@ class Strongbox:
         """Until cancelled: end what a rotation left undone, and find out when trouble is over."""
         if rekeying.is_pending(self._vault):
             await self._try(self._reseal)
+        await asyncio.gather(
+            self._mend(self._vault, lambda: self._try(self._vault.try_again)),
+            self._mend(self._activity, self._activity.try_again),
+        )
+
+    async def _mend(self, part: Ailing, try_again: Callable[[], Awaitable[None]]) -> None:
         while True:
+            await part.falls_ill()
             await self._clock.sleep(LOOK_SECONDS)
-            if self._vault.trouble is not None:
-                await self._try(self._vault.try_again)
-            if self._activity.trouble is not None:
-                await self._activity.try_again()
+            if part.trouble is not None:
+                await try_again()
 
     async def _try(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -168,13 +176,15 @@ class Strongbox:
 
     # --- Backup ----------------------------------------------------------------------------------------------------
 
-    async def backup(self, path: Path, passphrase: str) -> Contents:
+    async def backup(self, path: Path, passphrase: str) -> "Contents":
         """Write a backup, and prove it by opening it.
 
         Raises:
             Problem: 422 for a path or a passphrase that cannot be taken.
             VaultError: the vault cannot be read.
         """
+        from meshmesh_storage import backup  # late: with the archive's parts, it is needed once in a while
+
         check_passphrase(passphrase)
         if not path.is_absolute():
             raise bad_field("path", "must begin at the root; the service has another working folder than you.")
@@ -212,6 +222,8 @@ def check_passphrase(passphrase: str | None, field: str = "passphrase") -> None:
     Raises:
         Problem: 422 where it is missing, too short or too long.
     """
+    from meshmesh_storage.passphrase import MAX_PASSPHRASE, MIN_PASSPHRASE  # late, with its ciphers
+
     if passphrase is None or not MIN_PASSPHRASE <= len(passphrase) <= MAX_PASSPHRASE:
         raise bad_field(field, f"must have {MIN_PASSPHRASE} to {MAX_PASSPHRASE} characters.")
 

@@ -8,18 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meshmesh_daemon.core.notices import (
-    ABANDONED_SECONDS,
-    LOOK,
-    RECONNECT,
-    SNOOZE,
-    SNOOZE_SECONDS,
-    Board,
-    Notice,
-    Withdrawal,
-    clipped,
-    plain,
-)
+from meshmesh_daemon.core.notice import Notice, clipped, plain
+from meshmesh_daemon.core.notices import ABANDONED_SECONDS, LOOK, RECONNECT, SNOOZE, SNOOZE_SECONDS, Board, Withdrawal
 from meshmesh_storage.records import Connection, Kind, Reason, Status
 from support.floor import ACME
 

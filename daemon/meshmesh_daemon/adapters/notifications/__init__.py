@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from meshmesh_daemon.core.clock import Clock
-from meshmesh_daemon.core.notices import Notice
+from meshmesh_daemon.core.notice import Notice
 
 
 @dataclass(frozen=True, slots=True)

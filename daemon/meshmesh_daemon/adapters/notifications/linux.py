@@ -15,9 +15,17 @@ from html import escape
 from typing import cast
 
 from meshmesh_daemon.adapters.notifications import Dismissed, Heard, Pressed
-from meshmesh_daemon.adapters.notifications.session_bus import DRIVER, BusLost, Refused, SessionBus, Signal, find_bus
+from meshmesh_daemon.adapters.notifications.session_bus import (
+    DRIVER,
+    BusLost,
+    Refused,
+    SessionBus,
+    Signal,
+    find_bus,
+    may_come,
+)
 from meshmesh_daemon.core.clock import Clock
-from meshmesh_daemon.core.notices import Notice, plain
+from meshmesh_daemon.core.notice import Notice, plain
 
 log = logging.getLogger("meshmesh.notifications")
 
@@ -103,6 +111,9 @@ class DesktopNotifications:
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE
+        if not may_come(self._environ):
+            self._say_absent("there is no session bus")
+            return
         while True:
             joined = await self._stay()
             pause = FIRST_PAUSE if joined else min(pause * 2, LONGEST_PAUSE)

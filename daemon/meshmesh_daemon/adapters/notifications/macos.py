@@ -10,7 +10,7 @@ import asyncio
 import logging
 
 from meshmesh_daemon.adapters.notifications import Heard
-from meshmesh_daemon.core.notices import Notice, plain
+from meshmesh_daemon.core.notice import Notice, plain
 
 log = logging.getLogger("meshmesh.notifications")
 
