@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -33,9 +34,21 @@ async def insert(tx: Transaction, connection: Connection) -> None:
         NameTaken: another one has its name.
         StaleGeneration: there is one with this id; nothing was written.
     """
-    if await tx.row(CONNECTIONS, connection.id):
+    if tx.plain(CONNECTIONS, connection.id):
         raise StaleGeneration("This connection is there already.", "Look again.")
     await _put(tx, connection)
+
+
+def expect(tx: Transaction, connection_id: str, generation: int) -> Mapping[str, Value]:
+    """A connection's plain columns, if it has not moved on.
+
+    Raises:
+        StaleGeneration: it has, or is gone.
+    """
+    present = tx.plain(CONNECTIONS, connection_id)
+    if present is None or present["generation"] != generation:
+        raise StaleGeneration("The connection has changed in the meantime.", "Look again.")
+    return present
 
 
 async def update(tx: Transaction, connection: Connection, *, expected_generation: int) -> None:
@@ -48,10 +61,11 @@ async def update(tx: Transaction, connection: Connection, *, expected_generation
     Raises:
         StaleGeneration: it has moved on, or is gone; nothing was written.
     """
-    present = await get(tx, connection.id)
-    if present is None or present.generation != expected_generation:
-        raise StaleGeneration("The connection has changed in the meantime.", "Look again.")
-    await _put(tx, replace(connection, name=present.name))
+    present = expect(tx, connection.id, expected_generation)
+    if present["name_index"] != tx.index(_NAME, connection.name):
+        renamed = await get(tx, connection.id)
+        connection = replace(connection, name=renamed.name if renamed else connection.name)
+    await _put(tx, connection)
 
 
 async def rename(tx: Transaction, connection_id: str, name: str) -> None:

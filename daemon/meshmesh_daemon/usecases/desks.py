@@ -126,9 +126,10 @@ class Desks:
                 desk.trouble = desk.dead_generation = desk.unsaved = None
                 desk.rotation_open = False
                 desk.not_before = 0.0
-            desk.stored = replace(
-                stored, name=known.name, last_used_at=known.last_used_at, last_used_by=known.last_used_by
-            )
+            own = (known.name, known.last_used_at, known.last_used_by)
+            if (stored.name, stored.last_used_at, stored.last_used_by) != own:
+                stored = replace(stored, name=own[0], last_used_at=own[1], last_used_by=own[2])
+            desk.stored = stored
         self._ids[desk.stored.name] = stored.id
         self.tell(before, desk.view)
         return desk

@@ -15,6 +15,7 @@ from meshmesh_daemon.core.errors import Action, Failure, transport_failure
 from meshmesh_daemon.core.hosts import HostPolicy, UntrustedHost
 from meshmesh_daemon.core.lifecycle import OtherIdentity, Records
 from meshmesh_daemon.core.oauth import BadAnswer, Registration, TokenSet
+from meshmesh_daemon.usecases.departures import Departures
 from meshmesh_storage import connections, rotations
 from meshmesh_storage.errors import StaleGeneration, VaultError
 from meshmesh_storage.records import App, Connection, Flow, RotationIntent
@@ -56,6 +57,7 @@ class Renewal:
         self._outside = outside
         self._policy = policy
         self._clock = clock
+        self._departures = Departures(clock)
 
     async def run(self, connection: Connection, app: App, records: Records) -> Outcome:
         """Refresh a connection.
@@ -66,19 +68,14 @@ class Renewal:
             records: what is known besides; whether an earlier refresh is still without an answer, for one.
 
         Raises:
-            StaleGeneration: the connection has moved on, or is gone; the answer was dropped.
+            StaleGeneration: the connection has moved on, or is gone; nothing was sent, or the answer was dropped.
             VaultUnwritable: the intent could not be written; nothing was sent.
         """
         form = _form(connection, app)
         if form is None:
             return await self._settled(lifecycle.without_refresh_token(connection), connection.generation)
-        intent = RotationIntent(
-            connection_id=connection.id, generation=connection.generation, sent_at=self._clock.now()
-        )
-        async with self._vault.transaction() as tx:
-            await rotations.begin(tx, intent)
         try:
-            answer = await self._outside.post_form(connection.login_origin + oauth.TOKEN_PATH, form)
+            answer = await self._sent(connection, form)
         except HostRefused:
             return await self._settled(lifecycle.host_refused(connection), connection.generation)
         except Lost as lost:
@@ -87,6 +84,16 @@ class Renewal:
         if tokens is None:
             return await self._refused(connection, app, answer, records)
         return await self._accepted(connection, tokens)
+
+    async def _sent(self, connection: Connection, form: str) -> HttpAnswer:
+        async with self._departures.place(connection.login_origin, connection.org_id):
+            intent = RotationIntent(
+                connection_id=connection.id, generation=connection.generation, sent_at=self._clock.now()
+            )
+            async with self._vault.transaction() as tx:
+                connections.expect(tx, connection.id, connection.generation)  # it may have moved on while we waited
+                await rotations.begin(tx, intent)
+            return await self._outside.post_form(connection.login_origin + oauth.TOKEN_PATH, form)
 
     async def _accepted(self, connection: Connection, tokens: TokenSet) -> Outcome:
         try:
@@ -146,7 +153,8 @@ class Renewal:
         if session is None:
             return None
         form = oauth.introspect_form(_registration(app), session.access_token)
-        answer = await self._outside.post_form(connection.login_origin + oauth.INTROSPECT_PATH, form)
+        async with self._departures.place(connection.login_origin, connection.org_id, urgent=False):
+            answer = await self._outside.post_form(connection.login_origin + oauth.INTROSPECT_PATH, form)
         lifetime = oauth.read_lifetime(answer.body) if answer.status == _OK else None
         if lifetime is None:
             return None
