@@ -2,18 +2,81 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import cast
 
 from meshmesh_storage import times
 from meshmesh_storage.digest import Value
-from meshmesh_storage.errors import NameTaken, StaleGeneration
+from meshmesh_storage.errors import NameTaken, StaleGeneration, closed
 from meshmesh_storage.records import Connection, Environment, Kind, Reason, Session, Status
 from meshmesh_storage.schema import CONNECTIONS, ROTATIONS
+from meshmesh_storage.sealing import VaultKeys
+from meshmesh_storage.statements import Values
 from meshmesh_storage.transaction import Row, Transaction
 
 _NAME = "connection name"
+
+
+class SealedConnection:
+    """A connection whose sealed columns were not opened yet: most of them are not looked at for a long time.
+
+    Args:
+        values: every column's value, as it is stored.
+        opener: opens its row.
+    """
+
+    __slots__ = ("_opener", "_values")
+
+    def __init__(self, values: Values, opener: Callable[[Values], Row]) -> None:
+        self._values = values
+        self._opener = opener
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return cast("str", self._values[0])
+
+    @property
+    def name_index(self) -> bytes:
+        """The keyed hash of its name; see `name_index`."""
+        return cast("bytes", self._values[2])
+
+    @property
+    def app_id(self) -> str:
+        """Its app's id."""
+        return cast("str", self._values[3])
+
+    @property
+    def status(self) -> Status:
+        """Its status."""
+        return Status(cast("str", self._values[5]))
+
+    def open(self) -> Connection:
+        """The connection.
+
+        Raises:
+            VaultTampered: it is not as it was sealed.
+            VaultClosed: the keys are forgotten.
+        """
+        return _record(self._opener(self._values))
+
+
+async def load_sealed(tx: Transaction) -> list[SealedConnection]:
+    """Every connection, unopened."""
+    rows, opener = await tx.sealed_rows(CONNECTIONS)
+    return [SealedConnection(values, opener) for values in rows]
+
+
+def name_index(keys: VaultKeys, name: str) -> bytes:
+    """The keyed hash that a connection is found by.
+
+    Raises:
+        VaultClosed: the keys are forgotten.
+    """
+    if keys.are_forgotten:
+        raise closed()
+    return keys.lookup.index(_NAME, name)
 
 
 async def load_all(tx: Transaction) -> list[Connection]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from meshmesh_storage.digest import Digest, Ledger
-from meshmesh_storage.schema import TABLES, Table
+from meshmesh_storage.schema import CONNECTIONS, TABLES, Table
 from meshmesh_storage.statements import Statement, Values, statements
 
 
@@ -21,20 +21,6 @@ class Outline(NamedTuple):
     version: int
     plain: Values
     mac: int
-
-    @classmethod
-    def of(cls, table: Table, values: Values, mac: int) -> "Outline":
-        """The outline of a row.
-
-        Args:
-            table: its table.
-            values: every column's value, in the table's order.
-            mac: its MAC.
-        """
-        version = values[1]
-        if not isinstance(version, int):
-            raise TypeError(f"a version that is a {type(version).__name__}")
-        return cls(version, values[2 : 2 + len(table.plain)], mac)
 
 
 class Below(Protocol):
@@ -48,23 +34,42 @@ class Below(Protocol):
         """A table's digest."""
         ...
 
+    def take_read(self, table: Table) -> list[Values] | None:
+        """Every row of a table as it was read when it was proven; None where it is to be read again."""
+        ...
+
 
 class Known:
     """What is on disk.
 
     Args:
         ledger: the digests, and their version.
-        rows: each table's, by id.
     """
 
-    def __init__(self, ledger: Ledger, rows: Mapping[str, dict[str, Outline]]) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._rows = rows
+        self._rows: dict[str, dict[str, Outline]] = {table.name: {} for table in TABLES}
+        self._read: list[Values] | None = None
 
-    @classmethod
-    def nothing(cls) -> "Known":
-        """Of a vault that was not looked at yet."""
-        return cls(Ledger(), {table.name: {} for table in TABLES})
+    def learn(self, table: Table, outlines: dict[str, Outline], rows: list[Values]) -> None:
+        """A table was read, and is proven.
+
+        Args:
+            table: the table.
+            outlines: of its rows, by id.
+            rows: what was read. That of the connections is kept for who asks for all of them, as the service does when it
+                begins: they are many, and long.
+        """
+        self._rows[table.name] = outlines
+        if table is CONNECTIONS:
+            self._read = rows
+
+    def take_read(self, table: Table) -> list[Values] | None:
+        """Every row of a table as it was read when it was proven; None where that is not known, or not so any more."""
+        if table is not CONNECTIONS:
+            return None
+        read, self._read = self._read, None
+        return read
 
     def outline(self, table: Table, row_id: str) -> Outline | None:
         """A row, or None where there is none."""
@@ -76,7 +81,7 @@ class Known:
 
     def take(self, layer: "Layer", ledger: Ledger) -> None:
         """What a layer changed is on disk now, under a ledger."""
-        self.ledger = ledger
+        self.ledger, self._read = ledger, None
         for (table, row_id), outline in layer.outlines.items():
             if outline is None:
                 self._rows[table.name].pop(row_id, None)
@@ -106,6 +111,10 @@ class Layer:
     def digest(self, table: Table) -> Digest:
         """A table's digest."""
         return self._digests[table.name] if table.name in self._digests else self._below.digest(table)
+
+    def take_read(self, table: Table) -> list[Values] | None:
+        """As `Known.take_read`, as long as nothing is changed over it."""
+        return None if self.changed else self._below.take_read(table)
 
     @property
     def digests(self) -> Mapping[str, Digest]:

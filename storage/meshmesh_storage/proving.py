@@ -7,7 +7,7 @@ from typing import cast
 import aiosqlite
 
 from meshmesh_storage import database, schema
-from meshmesh_storage.digest import MODULUS, Digest, Ledger, row_mac
+from meshmesh_storage.digest import MODULUS, Digest, Ledger, RowMacs
 from meshmesh_storage.errors import VaultTampered
 from meshmesh_storage.known import Known, Outline
 from meshmesh_storage.schema import Table
@@ -46,15 +46,14 @@ class Proof:
         if layout != await asyncio.to_thread(schema.layout):
             raise self._tampered("The layout of the vault")
         ledger = self._opened(await self._fetch("SELECT version, sealed FROM digest"), before)
-        return Known(ledger, {table.name: await self._outlines(table, ledger) for table in schema.TABLES})
-
-    async def _outlines(self, table: Table, ledger: Ledger) -> dict[str, Outline]:
-        rows = await self._fetch(f"SELECT {', '.join(table.columns)} FROM {table.name}")  # noqa: S608 - our own names
-        outlines = await asyncio.to_thread(_outlines, self._keys.lookup.digest_key, table, rows)
-        digest = Digest(sum(one.mac for one in outlines.values()) % MODULUS, len(rows))
-        if digest != ledger.of(table.name):
-            raise self._tampered(f"The table {table.name!r} of the vault")
-        return outlines
+        known = Known(ledger)
+        for table in schema.TABLES:
+            rows = await self._fetch(f"SELECT {', '.join(table.columns)} FROM {table.name}")  # noqa: S608 - our own names
+            outlines = await asyncio.to_thread(_outlines, self._keys.lookup.digest_key, table, rows)
+            if Digest(sum(one.mac for one in outlines.values()) % MODULUS, len(rows)) != ledger.of(table.name):
+                raise self._tampered(f"The table {table.name!r} of the vault")
+            known.learn(table, outlines, rows)
+        return known
 
     def _opened(self, rows: list[Values], before: Ledger) -> Ledger:
         """The ledger as it is stored; an older one than we have seen was put back."""
@@ -80,4 +79,5 @@ def tampered(what: str, folder: Path) -> VaultTampered:
 
 
 def _outlines(key: bytes, table: Table, rows: list[Values]) -> dict[str, Outline]:
-    return {cast("str", values[0]): Outline.of(table, values, row_mac(key, table.name, values)) for values in rows}
+    mac_of, end = RowMacs(key, table.name), 2 + len(table.plain)
+    return {cast("str", values[0]): Outline(cast("int", values[1]), values[2:end], mac_of(values)) for values in rows}

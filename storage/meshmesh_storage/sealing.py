@@ -216,6 +216,11 @@ class VaultKeys:
         """All keys of the vault, wrapped under a master key."""
         return self.lookup.wrapped(wrapper.wrap) | self.sealer.wrapped(wrapper.wrap)
 
+    @property
+    def are_forgotten(self) -> bool:
+        """Whether the vault was closed."""
+        return not self.sealer.ids
+
     def forget(self) -> None:
         """Forget every key, as far as Python lets go of memory."""
         self.sealer.forget()

@@ -10,15 +10,16 @@ for, whoever is cancelled. A digest that went astray would lock its owner out.
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 import aiosqlite
 
 from meshmesh_storage import database
 from meshmesh_storage.digest import Value, row_mac
-from meshmesh_storage.errors import VaultTampered
+from meshmesh_storage.errors import VaultTampered, closed
 from meshmesh_storage.known import Layer, Outline
 from meshmesh_storage.schema import Table
 from meshmesh_storage.sealing import HEAD_BYTES, Place, SealBroken, VaultKeys
@@ -94,12 +95,18 @@ class Transaction:
         Raises:
             VaultTampered: a sealed column does not open where it stands.
         """
-        condition = " AND ".join(f"{column} = ?" for column in where or {})
+        return [open_row(self._keys, table, values) for values in await self._stored(table, where or {})]
+
+    async def sealed_rows(self, table: Table) -> tuple[list[Values], Callable[[Values], Row]]:
+        """Every row as it is stored, and what opens one of them, also when the transaction has long ended."""
+        rows = self.layer.take_read(table)
+        return await self._stored(table, {}) if rows is None else rows, partial(open_row, self._keys, table)
+
+    async def _stored(self, table: Table, where: Mapping[str, Value]) -> list[Values]:
         statement = f"SELECT {', '.join(table.columns)} FROM {table.name}"  # noqa: S608 - our own names
-        if condition:
-            statement += f" WHERE {condition}"
-        found = await self._run(statement, tuple((where or {}).values()))
-        return [self._row(table, values) for values in found]
+        if where:
+            statement += " WHERE " + " AND ".join(f"{column} = ?" for column in where)
+        return await self._run(statement, tuple(where.values()))
 
     async def row(self, table: Table, row_id: str) -> Row | None:
         """One row by its id."""
@@ -119,7 +126,8 @@ class Transaction:
             version = old.version + 1 if old else 1
             values = (row_id, version, *(plain[column] for column in table.plain))
             values += tuple(self._sealed(table, row_id, version, column, sealed[column]) for column in table.sealed)
-            new = Outline.of(table, values, row_mac(self._keys.lookup.digest_key, table.name, values))
+            mac = row_mac(self._keys.lookup.digest_key, table.name, values)
+            new = Outline(version, values[2 : 2 + len(table.plain)], mac)
             if table.unique and (old is None or old.plain[: table.unique] != new.plain[: table.unique]):
                 await to_the_end(self._put_now(table, values, new))
             else:
@@ -213,18 +221,33 @@ class Transaction:
     def _sealed(self, table: Table, row_id: str, version: int, column: str, value: bytes | None) -> bytes | None:
         return None if value is None else self._keys.sealer.seal(value, Place(table.name, row_id, column, version))
 
-    def _row(self, table: Table, values: Values) -> Row:
-        named = dict(zip(table.columns, values, strict=True))
-        row_id, version = cast("str", named["id"]), cast("int", named["version"])
-        opened: dict[str, bytes | None] = {}
-        for column in table.sealed:
-            value = cast("bytes | None", named[column])
-            try:
-                place = Place(table.name, row_id, column, version)
-                opened[column] = None if value is None else self._keys.sealer.open(value, place)
-            except SealBroken:
-                raise VaultTampered(
-                    f"A row of the table {table.name!r} was changed, or damaged, outside MeshMesh.",
-                    "Put back a backup of the vault.",
-                ) from None
-        return Row(row_id, version, {column: named[column] for column in table.plain}, opened)
+
+def open_row(keys: VaultKeys, table: Table, values: Values) -> Row:
+    """A row with its sealed columns opened.
+
+    Args:
+        keys: the vault's.
+        table: the row's.
+        values: every column's value, as it is stored.
+
+    Raises:
+        VaultTampered: a sealed column does not open where it stands.
+        VaultClosed: the keys are forgotten.
+    """
+    named = dict(zip(table.columns, values, strict=True))
+    row_id, version = cast("str", named["id"]), cast("int", named["version"])
+    opened: dict[str, bytes | None] = {}
+    for column in table.sealed:
+        value = cast("bytes | None", named[column])
+        try:
+            opened[column] = (
+                None if value is None else keys.sealer.open(value, Place(table.name, row_id, column, version))
+            )
+        except SealBroken:
+            if keys.are_forgotten:
+                raise closed() from None
+            raise VaultTampered(
+                f"A row of the table {table.name!r} was changed, or damaged, outside MeshMesh.",
+                "Put back a backup of the vault.",
+            ) from None
+    return Row(row_id, version, {column: named[column] for column in table.plain}, opened)

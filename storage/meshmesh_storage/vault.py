@@ -7,7 +7,7 @@ against the digest before it is believed.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +15,14 @@ from pathlib import Path
 import aiosqlite
 
 from meshmesh_storage import database, first_layout, founding, header, restored, schema
+from meshmesh_storage.digest import Ledger
 from meshmesh_storage.errors import (
     KeyUnavailable,
-    VaultClosed,
     VaultCorrupt,
     VaultError,
     VaultTampered,
     VaultUnwritable,
+    closed,
 )
 from meshmesh_storage.group import Group
 from meshmesh_storage.header import Header
@@ -42,7 +43,8 @@ _LOOK: Statement = (f"SELECT data_version, {database.PLACE} FROM pragma_data_ver
 class Vault:
     """An open vault. Made by `Vault.open`.
 
-    `trouble` is what the disk last refused, until it takes a write again; None while all is well.
+    `trouble` is what the disk last refused, until it takes a write again; None while all is well. `before_keys_go` are
+    asked before older data keys are forgotten: whoever holds rows that are sealed with them opens them.
     """
 
     def __init__(self, db: aiosqlite.Connection, keys: VaultKeys, folder: Path) -> None:
@@ -53,10 +55,11 @@ class Vault:
         self._closed = False
         self._group: Group | None = None
         self._commits: set[asyncio.Task[None]] = set()
-        self._known = Known.nothing()
+        self._known = Known(Ledger())
         self._checked_at: object = None  # SQLite's data_version: another number means that somebody else wrote
         self._files: object = None
         self.trouble: VaultError | None = None
+        self.before_keys_go: list[Callable[[], Awaitable[None]]] = []
 
     @classmethod
     async def open(cls, folder: Path, source: KeySource, *, now: datetime) -> "Vault":
@@ -183,7 +186,7 @@ class Vault:
             self._refuse_if_closed()
             is_first = self._group is None
             try:
-                group: Group = self._group or await to_the_end(self._begun())
+                group = await self._joined()
                 async with self._block(group) as tx:
                     yield tx
                 if group.is_full:
@@ -192,6 +195,11 @@ class Vault:
                 if is_first and self._group is not None:
                     self._commit_behind_those_who_wait(self._group)
         await to_the_end(group.end)
+
+    async def _joined(self) -> Group:
+        if self._group is None:
+            return await to_the_end(self._begun())
+        return self._group
 
     async def _begun(self) -> Group:
         """SQLite's own transaction, in which nobody else can write, on what is proven."""
@@ -264,7 +272,7 @@ class Vault:
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
-            raise VaultClosed("The vault is closed.", "Unlock it: meshmesh unlock")
+            raise closed()
 
     def _check_place(self, files: object) -> None:
         """SQLite would go on for ever in files that have lost their names, and all of it would be lost at the end."""

@@ -4,6 +4,7 @@ How many connections are well; never their names.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from aiohttp import web
@@ -21,19 +22,24 @@ from meshmesh_daemon.core.problems import Next
 from meshmesh_storage.records import Connection, Status
 
 
-def _connections(house: House) -> list[Connection]:
-    return house.rooms_if_open.connections.all() if house.rooms_if_open else []
+def _statuses(house: House) -> list[str]:
+    return [status.value for status in house.rooms_if_open.connections.statuses] if house.rooms_if_open else []
 
 
-def status_document(house: House, *, names: bool) -> Json:
+async def all_connections(house: House) -> list[Connection]:
+    """What the owner's status shows beside the counts."""
+    return await house.rooms_if_open.connections.all() if house.rooms_if_open else []
+
+
+def status_document(house: House, shown: Sequence[Connection] | None) -> Json:
     """The body of `GET /status`.
 
     Args:
         house: the house.
-        names: whether the caller may see connections, not counts alone.
+        shown: every connection, where the caller may see them; None where counts must do.
     """
-    connections, trouble = _connections(house), house.ill
-    counts = Counter(connection.status.value for connection in connections)
+    trouble, names = house.ill, shown is not None
+    counts = Counter(_statuses(house))
     document: Json = {
         "version": VERSION,
         "pid": house.pid,
@@ -44,10 +50,10 @@ def status_document(house: House, *, names: bool) -> Json:
         "next": next_document(_next(house)),
     }
     document["notes"] = _notes(house, names=names)
-    if names:
+    if shown is not None:
         document["key"] = house.keeping.source if house.keeping else None
-        document["connections"] = [connection_shape(house, connection, None) for connection in connections]
-        ill = [next_for(connection, house.port) for connection in connections if connection.reason]
+        document["connections"] = [connection_shape(house, connection, None) for connection in shown]
+        ill = [next_for(connection, house.port) for connection in shown if connection.reason]
         document["next"] = document["next"] or next_document(next(iter(ill), None))
     return document
 
@@ -68,7 +74,7 @@ def _notes(house: House, *, names: bool) -> list[str]:
 
 def status_line(house: House) -> str:
     """The open status in one line."""
-    document = status_document(house, names=False)
+    document = status_document(house, None)
     return " ".join([str(document["detail"]), *_notes(house, names=False)])
 
 
@@ -85,19 +91,24 @@ def _sentence(counts: Counter[str]) -> str:
 async def get_status(request: web.Request) -> web.Response:
     """`GET /status`."""
     house = house_of(request)
-    return web.json_response(status_document(house, names=request[CALLER].is_owner))
+    return web.json_response(status_document(house, await _shown(request)))
 
 
-def status_text(house: House, *, names: bool) -> str:
+async def _shown(request: web.Request) -> list[Connection] | None:
+    return await all_connections(house_of(request)) if request[CALLER].is_owner else None
+
+
+def status_text(house: House, shown: Sequence[Connection] | None) -> str:
     """What `curl localhost:1717` prints: the state in a few lines, and where to go on."""
-    document = status_document(house, names=names)
+    names = shown is not None
+    document = status_document(house, shown)
     lines = [f"MeshMesh {document['version']} - vault {document['vault']}", "", f"  {document['detail']}"]
     lines += [f"  {note}" for note in _notes(house, names=names)]
-    counts = Counter(connection.status.value for connection in _connections(house))
+    counts = Counter(_statuses(house))
     lines += [f"  {number:>3} {status.replace('_', ' ')}" for status, number in sorted(counts.items())]
-    if names and counts:
+    if shown:
         lines += ["", f"  {'NAME':<24}{'ORG KIND':<13}STATUS"]
-        lines += [f"  {one.name:<24}{one.kind.value:<13}{one.status.value}" for one in _connections(house)]
+        lines += [f"  {one.name:<24}{one.kind.value:<13}{one.status.value}" for one in shown]
     step = _next(house)
     if step is not None:
         lines += ["", f"Next:  {step.command or step.label}"]
@@ -115,7 +126,7 @@ async def get_root(request: web.Request) -> web.Response:
     house = house_of(request)
     if "text/html" in request.headers.get("Accept", ""):
         return shell()
-    return web.Response(text=status_text(house, names=request[CALLER].is_owner))
+    return web.Response(text=status_text(house, await _shown(request)))
 
 
 async def get_healthz(_request: web.Request) -> web.Response:

@@ -13,7 +13,6 @@ Only definite evidence makes a connection `needs_you`; the network never does. W
 vague "expired access/refresh token" is decided here too.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -41,12 +40,12 @@ _SESSION_ENDED = "The session has ended, and it cannot be renewed without you."
 class Records:
     """What our own records know about a refresh that was refused.
 
-    `rotation_open`: an earlier refresh was sent, and its answer was never stored. `newer_sign_ins` counts the sign-ins of
-    the same user and app that came after this one; it is asked only where that matters, since it goes through all.
+    `rotation_open`: an earlier refresh was sent, and its answer was never stored. `newer_sign_ins`: how many sign-ins of
+    the same user and app came after this one.
     """
 
     rotation_open: bool = False
-    newer_sign_ins: Callable[[], int] = int
+    newer_sign_ins: int = 0
 
 
 class OtherIdentity(Exception):
@@ -105,7 +104,7 @@ def offline(connection: Connection, failure: Failure) -> Connection:
 def _refined(connection: Connection, records: Records, now: datetime) -> tuple[Reason, str] | None:
     if records.rotation_open:
         return Reason.ROTATION_INTERRUPTED, _INTERRUPTED
-    if records.newer_sign_ins() >= MAX_APPROVALS:
+    if records.newer_sign_ins >= MAX_APPROVALS:
         return Reason.SIGN_IN_LIMIT, _LIMIT
     last = connection.session.issued_at if connection.session else connection.signed_in_at
     if now - last > timedelta(days=IDLE_DAYS):

@@ -204,10 +204,11 @@ class Sessions:
         if desk.unsaved is not None:
             return await self._renewal.save(desk.unsaved)
         app = self._desks.apps[desk.stored.app_id]
-        records = Records(rotation_open=desk.rotation_open, newer_sign_ins=partial(self._newer_sign_ins, desk))
-        return await self._renewal.run(desk.stored, app, records)
+        newer = partial(self._newer_sign_ins, desk)
+        return await self._renewal.run(desk.stored, app, rotation_open=desk.rotation_open, newer_sign_ins=newer)
 
-    def _newer_sign_ins(self, desk: Desk) -> int:
+    async def _newer_sign_ins(self, desk: Desk) -> int:
+        await self._desks.open_all()
         return sum(one.signed_in_at > desk.stored.signed_in_at for one in self._desks.siblings(desk.stored))
 
     def _land(self, desk: Desk, outcome: Outcome) -> None:
