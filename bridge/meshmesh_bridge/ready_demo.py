@@ -81,8 +81,11 @@ def tell_failure(error: OSError | sqlite3.Error) -> None:
 
 async def ready_connection(rooms: Rooms, origin: str) -> None:
     """The connection `demo`, made at the first start through the real sign-in pages and the real redirect."""
-    known = [one for one in rooms.connections.all() if one.environment is Environment.DEMO]
-    for connection in known:
+    demo = rooms.connections.by_name(DEMO_NAME)
+    if demo is not None and demo.environment is Environment.DEMO and demo.login_origin == origin:
+        return  # it moves last, so all others are there too, and none of them need be opened to know it
+    known = [one for one in await rooms.connections.all() if one.environment is Environment.DEMO]
+    for connection in sorted(known, key=lambda one: one.name == DEMO_NAME):
         if connection.login_origin != origin:
             await rooms.connections.rehome(connection.id, origin)
     if known:

@@ -6,17 +6,13 @@ from dataclasses import replace
 from meshmesh_bridge.house import House
 from meshmesh_daemon.core.loans import sentence
 from meshmesh_daemon.core.problems import Next
-from meshmesh_storage.records import Connection, Status
-
-
-def connections_of(house: House) -> list[Connection]:
-    """Every connection; none while nobody can read them."""
-    return house.rooms_if_open.connections.all() if house.rooms_if_open else []
+from meshmesh_storage.records import Status
 
 
 def counts_of(house: House) -> Counter[str]:
     """How many connections have each status."""
-    return Counter(connection.status.value for connection in connections_of(house))
+    statuses = house.rooms_if_open.connections.statuses if house.rooms_if_open else ()
+    return Counter(status.value for status in statuses)
 
 
 def detail_of(house: House, counts: Counter[str]) -> str:

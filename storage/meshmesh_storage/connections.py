@@ -2,17 +2,81 @@
 
 import json
 import sqlite3
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import cast
 
 from meshmesh_storage import times
 from meshmesh_storage.digest import Value
-from meshmesh_storage.errors import NameTaken, StaleGeneration
+from meshmesh_storage.errors import NameTaken, StaleGeneration, closed
 from meshmesh_storage.records import Connection, Environment, Kind, Reason, Session, Status
 from meshmesh_storage.schema import CONNECTIONS, ROTATIONS
+from meshmesh_storage.sealing import VaultKeys
+from meshmesh_storage.statements import Values
 from meshmesh_storage.transaction import Row, Transaction
 
 _NAME = "connection name"
+
+
+class SealedConnection:
+    """A connection whose sealed columns were not opened yet: most of them are not looked at for a long time.
+
+    Args:
+        values: every column's value, as it is stored.
+        opener: opens its row.
+    """
+
+    __slots__ = ("_opener", "_values")
+
+    def __init__(self, values: Values, opener: Callable[[Values], Row]) -> None:
+        self._values = values
+        self._opener = opener
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return cast("str", self._values[0])
+
+    @property
+    def name_index(self) -> bytes:
+        """The keyed hash of its name; see `name_index`."""
+        return cast("bytes", self._values[2])
+
+    @property
+    def app_id(self) -> str:
+        """Its app's id."""
+        return cast("str", self._values[3])
+
+    @property
+    def status(self) -> Status:
+        """Its status."""
+        return Status(cast("str", self._values[5]))
+
+    def open(self) -> Connection:
+        """The connection.
+
+        Raises:
+            VaultTampered: it is not as it was sealed.
+            VaultClosed: the keys are forgotten.
+        """
+        return _record(self._opener(self._values))
+
+
+async def load_sealed(tx: Transaction) -> list[SealedConnection]:
+    """Every connection, unopened."""
+    rows, opener = await tx.sealed_rows(CONNECTIONS)
+    return [SealedConnection(values, opener) for values in rows]
+
+
+def name_index(keys: VaultKeys, name: str) -> bytes:
+    """The keyed hash that a connection is found by.
+
+    Raises:
+        VaultClosed: the keys are forgotten.
+    """
+    if keys.are_forgotten:
+        raise closed()
+    return keys.lookup.index(_NAME, name)
 
 
 async def load_all(tx: Transaction) -> list[Connection]:
@@ -33,9 +97,21 @@ async def insert(tx: Transaction, connection: Connection) -> None:
         NameTaken: another one has its name.
         StaleGeneration: there is one with this id; nothing was written.
     """
-    if await tx.row(CONNECTIONS, connection.id):
+    if tx.plain(CONNECTIONS, connection.id):
         raise StaleGeneration("This connection is there already.", "Look again.")
     await _put(tx, connection)
+
+
+def expect(tx: Transaction, connection_id: str, generation: int) -> Mapping[str, Value]:
+    """A connection's plain columns, if it has not moved on.
+
+    Raises:
+        StaleGeneration: it has, or is gone.
+    """
+    present = tx.plain(CONNECTIONS, connection_id)
+    if present is None or present["generation"] != generation:
+        raise StaleGeneration("The connection has changed in the meantime.", "Look again.")
+    return present
 
 
 async def update(tx: Transaction, connection: Connection, *, expected_generation: int) -> None:
@@ -48,10 +124,11 @@ async def update(tx: Transaction, connection: Connection, *, expected_generation
     Raises:
         StaleGeneration: it has moved on, or is gone; nothing was written.
     """
-    present = await get(tx, connection.id)
-    if present is None or present.generation != expected_generation:
-        raise StaleGeneration("The connection has changed in the meantime.", "Look again.")
-    await _put(tx, replace(connection, name=present.name))
+    present = expect(tx, connection.id, expected_generation)
+    if present["name_index"] != tx.index(_NAME, connection.name):
+        renamed = await get(tx, connection.id)
+        connection = replace(connection, name=renamed.name if renamed else connection.name)
+    await _put(tx, connection)
 
 
 async def rename(tx: Transaction, connection_id: str, name: str) -> None:

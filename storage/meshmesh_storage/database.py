@@ -3,15 +3,19 @@
 import asyncio
 import shlex
 import sqlite3
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import cast
 
 import aiosqlite
 
 from meshmesh_storage.errors import VaultCorrupt, VaultError, VaultUnwritable
+from meshmesh_storage.statements import Statement, Values
 from meshmesh_storage.unbroken import to_the_end
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 BUSY_SECONDS = 5.0
+PLACE = "files_of_this_database()"
 _PRAGMAS = (
     ("journal_mode", "wal"),
     ("synchronous", 2),  # FULL: a rotated refresh token is on disk before its access token leaves
@@ -75,11 +79,26 @@ def _without_log(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode = DELETE")
 
 
-Identity = tuple[tuple[int, int] | None, ...]
+async def watch_place(db: aiosqlite.Connection, path: Path) -> object:
+    """Teach a database the function `PLACE`: which files its names lead to at that moment, as one value to compare.
+
+    It is asked inside SQLite, where it costs no hop of its own to a thread.
+
+    Args:
+        db: open.
+        path: its file.
+
+    Returns:
+        What it gives now.
+    """
+    await db.create_function(  # pyright: ignore[reportUnknownMemberType]
+        PLACE.removesuffix("()"), 0, lambda: _identity(path)
+    )
+    return await value(db, f"SELECT {PLACE}")
 
 
-def identity(path: Path) -> Identity:
-    """Which files a database's names lead to now: the database and its log, None for one that is not there."""
+def _identity(path: Path) -> str:
+    """Of the database and its log: device and inode, or None for one that is not there."""
     found: list[tuple[int, int] | None] = []
     for name in (path, path.with_name(f"{path.name}-wal")):
         try:
@@ -88,7 +107,7 @@ def identity(path: Path) -> Identity:
             found.append(None)
         else:
             found.append((stat.st_dev, stat.st_ino))
-    return tuple(found)
+    return repr(found)
 
 
 def uri(path: Path, options: str) -> str:
@@ -104,6 +123,27 @@ async def _set_up(db: aiosqlite.Connection, path: Path) -> None:
                 f"SQLite does not take the setting {name} = {wanted} for {path}.",
                 "Put the vault on a local disk (network file systems and some containers' volumes do not do).",
             )
+
+
+async def run(db: aiosqlite.Connection, statements: Sequence[Statement]) -> list[Values]:
+    """Statements one after the other, in one hop to SQLite's thread and back; all of them run, also behind one that fails.
+
+    Args:
+        db: open.
+        statements: none of which may be a COMMIT, since that would keep what came before a failure.
+
+    Returns:
+        What the last one gives.
+
+    Raises:
+        sqlite3.Error: of the first one that failed.
+    """
+    calls = [db.execute_fetchall(statement, parameters) for statement, parameters in statements]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [tuple(row) for row in cast("Iterable[sqlite3.Row]", results[-1])] if results else []
 
 
 async def value(db: aiosqlite.Connection, statement: str) -> object:

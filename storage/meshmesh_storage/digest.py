@@ -17,6 +17,8 @@ from meshmesh_storage.sealing import Place, Sealer
 
 MODULUS = 1 << 256
 _length = struct.Struct(">I").pack
+_head = struct.Struct(">Ic").pack
+_NOTHING = _head(1, b"n")
 Value = str | int | bytes | None
 
 
@@ -84,7 +86,8 @@ def table_digest(key: bytes, table: str, rows: Iterable[Sequence[Value]]) -> Dig
         table: its name.
         rows: every column's value, in the table's order; the order of rows does not matter.
     """
-    macs = [row_mac(key, table, row) for row in rows]
+    mac_of = RowMacs(key, table)
+    macs = [mac_of(row) for row in rows]
     return Digest(sum(macs) % MODULUS, len(macs))
 
 
@@ -96,14 +99,38 @@ def row_mac(key: bytes, table: str, values: Sequence[Value]) -> int:
         table: its table.
         values: every column's value, in the table's order.
     """
-    parts = [table.encode(), *map(_encode, values)]
-    message = b"".join([piece for part in parts for piece in (_length(len(part)), part)])
-    return int.from_bytes(hmac.digest(key, message, "sha256"), "big")
+    return RowMacs(key, table)(values)
 
 
-def _encode(value: Value) -> bytes:
-    if value is None:
-        return b"n"
-    if isinstance(value, bytes):
-        return b"b" + value
-    return (b"i" if isinstance(value, int) else b"t") + str(value).encode()
+class RowMacs:
+    """The MACs of the rows of a table: what they have in common is worked on once.
+
+    Every value stands behind its length and its type, so that no two rows give the same message.
+
+    Args:
+        key: 32 bytes.
+        table: its name.
+    """
+
+    def __init__(self, key: bytes, table: str) -> None:
+        name = table.encode()
+        self._begun = hmac.new(key, _length(len(name)) + name, "sha256")
+
+    def __call__(self, values: Sequence[Value]) -> int:
+        """The MAC of a row.
+
+        Args:
+            values: every column's value, in the table's order.
+        """
+        parts: list[bytes] = []
+        for value in values:
+            if isinstance(value, bytes):
+                parts += (_head(len(value) + 1, b"b"), value)
+            elif value is None:
+                parts.append(_NOTHING)
+            else:
+                text = str(value).encode()
+                parts += (_head(len(text) + 1, b"i" if isinstance(value, int) else b"t"), text)
+        mac = self._begun.copy()
+        mac.update(b"".join(parts))
+        return int.from_bytes(mac.digest(), "big")

@@ -65,6 +65,11 @@ class VaultClosed(VaultUnwritable):
     code = "vault_closed"
 
 
+def closed() -> VaultClosed:
+    """The refusal of a vault that is closed."""
+    return VaultClosed("The vault is closed.", "Unlock it: meshmesh unlock")
+
+
 class BackupBroken(VaultError):
     """A file that is no backup, or not a whole one, or of another passphrase."""
 

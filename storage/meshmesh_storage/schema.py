@@ -37,11 +37,15 @@ LATEST = len(MIGRATIONS)
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table whose rows are under the digest: its plain and its sealed columns, besides id and version."""
+    """A table whose rows are under the digest: its plain and its sealed columns, besides id and version.
+
+    The first `unique` of the plain columns are unique, each for itself.
+    """
 
     name: str
     plain: tuple[str, ...]
     sealed: tuple[str, ...]
+    unique: int = 0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -49,8 +53,10 @@ class Table:
         return ("id", "version", *self.plain, *self.sealed)
 
 
-APPS = Table("apps", ("client_index",), ("profile", "secret"))
-CONNECTIONS = Table("connections", ("name_index", "app_id", "generation", "status"), ("profile", "session", "refresh"))
+APPS = Table("apps", ("client_index",), ("profile", "secret"), unique=1)
+CONNECTIONS = Table(
+    "connections", ("name_index", "app_id", "generation", "status"), ("profile", "session", "refresh"), unique=1
+)
 CLIENTS = Table("clients", (), ("profile",))
 SIGN_INS = Table("sign_ins", (), ("profile",))
 ROTATIONS = Table("rotations", ("generation", "sent_at"), ())

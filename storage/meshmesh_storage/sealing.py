@@ -151,6 +151,7 @@ class Lookup:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._index_keys: dict[str, bytes] = {}
         self.digest_key = derive(key, "digest")
 
     def __repr__(self) -> str:
@@ -163,7 +164,9 @@ class Lookup:
             purpose: which index; equal texts in two indexes do not look alike.
             text: the name.
         """
-        return hmac.digest(derive(self._key, f"index:{purpose}"), text.encode(), "sha256")
+        if purpose not in self._index_keys:
+            self._index_keys[purpose] = derive(self._key, f"index:{purpose}")
+        return hmac.digest(self._index_keys[purpose], text.encode(), "sha256")
 
     def wrapped(self, wrap_one: Callable[[int, bytes], bytes]) -> dict[int, bytes]:
         """The look-up key, wrapped; see `Sealer.wrapped`."""
@@ -172,6 +175,7 @@ class Lookup:
     def forget(self) -> None:
         """Forget the key; nothing is looked up after this."""
         self._key = self.digest_key = b""
+        self._index_keys.clear()
 
 
 class Wrapper:
@@ -211,6 +215,11 @@ class VaultKeys:
     def wrapped(self, wrapper: Wrapper) -> dict[int, bytes]:
         """All keys of the vault, wrapped under a master key."""
         return self.lookup.wrapped(wrapper.wrap) | self.sealer.wrapped(wrapper.wrap)
+
+    @property
+    def are_forgotten(self) -> bool:
+        """Whether the vault was closed."""
+        return not self.sealer.ids
 
     def forget(self) -> None:
         """Forget every key, as far as Python lets go of memory."""

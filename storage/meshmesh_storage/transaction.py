@@ -1,25 +1,34 @@
 """Rows of sealed tables inside one transaction: read, put, remove; each keeps the table's digest right.
 
-Invariant: the digest is changed after the row is, in one step without an await between, and a write whose end is not
-known (cancelled, disk full) spoils the whole transaction. A digest that went astray would lock its owner out.
+A write is kept in a layer over what is known, and SQLite hears of it before the next read, or at the commit, together
+with all others; one that gives a unique column another value is made at once, since only SQLite knows who else has it.
+
+Invariant: a row and its digest change in one step without an await between, and a statement that was sent is waited
+for, whoever is cancelled. A digest that went astray would lock its owner out.
 """
 
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 import aiosqlite
 
-from meshmesh_storage.digest import Digest, Ledger, Value, row_mac
-from meshmesh_storage.errors import VaultTampered
+from meshmesh_storage import database
+from meshmesh_storage.digest import Value, row_mac
+from meshmesh_storage.errors import VaultTampered, closed
+from meshmesh_storage.known import Layer, Outline
 from meshmesh_storage.schema import Table
 from meshmesh_storage.sealing import HEAD_BYTES, Place, SealBroken, VaultKeys
+from meshmesh_storage.statements import Statement, Values, put
+from meshmesh_storage.unbroken import to_the_end
 
 Json = dict[str, object]
-Values = tuple[Value, ...]
+_MARK: Statement = ("SAVEPOINT block", ())
+_BACK: tuple[Statement, ...] = (("ROLLBACK TO block", ()), ("RELEASE block", ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +58,36 @@ class Transaction:
     Args:
         db: the open database, inside BEGIN.
         keys: seal, open and find.
-        ledger: the digests at the beginning.
+        below: what the transactions before it changed that are committed with it.
     """
 
-    def __init__(self, db: aiosqlite.Connection, keys: VaultKeys, ledger: Ledger) -> None:
+    def __init__(self, db: aiosqlite.Connection, keys: VaultKeys, below: Layer) -> None:
         self._db = db
         self._keys = keys
-        self._before = ledger
-        self._digests = dict(ledger.digests)
-        self._changed = False
-        self._spoilt = False
+        self._below = below
+        self.layer = Layer(below)
+        self.sound = True  # whether SQLite did all that it was told to do
+        self._marked = False  # whether SQLite can go back to the beginning of this block
         self._ended = False
-        self._turn = asyncio.Lock()  # two writes of one row at once would take its old MAC out twice
-
-    @property
-    def sound(self) -> bool:
-        """Whether every write in it is known to have ended."""
-        return not self._spoilt
+        self._turn = asyncio.Lock()  # what is read at once with a write comes before it or after it
 
     def end(self) -> None:
         """No statement after this: outside of BEGIN it would change rows without their digest."""
         self._ended = True
 
+    async def undo(self) -> None:
+        """Take back what SQLite was told in this block, and nothing else."""
+        if self._marked and self.sound:
+            await self._told(*_BACK)
+
     def index(self, purpose: str, text: str) -> bytes:
         """The keyed hash that a sealed name is found by."""
         return self._keys.lookup.index(purpose, text)
+
+    def plain(self, table: Table, row_id: str) -> Mapping[str, Value] | None:
+        """A row's plain columns, without a look into the file; None where there is no such row."""
+        outline = self.layer.outline(table, row_id)
+        return None if outline is None else dict(zip(table.plain, outline.plain, strict=True))
 
     async def rows(self, table: Table, where: Mapping[str, Value] | None = None) -> list[Row]:
         """Rows whose plain columns (or id) equal the given values.
@@ -81,12 +95,18 @@ class Transaction:
         Raises:
             VaultTampered: a sealed column does not open where it stands.
         """
-        condition = " AND ".join(f"{column} = ?" for column in where or {})
+        return [open_row(self._keys, table, values) for values in await self._stored(table, where or {})]
+
+    async def sealed_rows(self, table: Table) -> tuple[list[Values], Callable[[Values], Row]]:
+        """Every row as it is stored, and what opens one of them, also when the transaction has long ended."""
+        rows = self.layer.take_read(table)
+        return await self._stored(table, {}) if rows is None else rows, partial(open_row, self._keys, table)
+
+    async def _stored(self, table: Table, where: Mapping[str, Value]) -> list[Values]:
         statement = f"SELECT {', '.join(table.columns)} FROM {table.name}"  # noqa: S608 - our own names
-        if condition:
-            statement += f" WHERE {condition}"
-        found = await self._run(statement, tuple((where or {}).values()))
-        return [self._row(table, values) for values in found]
+        if where:
+            statement += " WHERE " + " AND ".join(f"{column} = ?" for column in where)
+        return await self._run(statement, tuple(where.values()))
 
     async def row(self, table: Table, row_id: str) -> Row | None:
         """One row by its id."""
@@ -105,18 +125,27 @@ class Transaction:
             sqlite3.IntegrityError: a unique column is taken by another row; nothing was changed.
         """
         async with self._turn:
-            old = await self._stored(table, row_id)
-            version = cast("int", old[1]) + 1 if old else 1
+            self._refuse_if_ended()
+            old = self.layer.outline(table, row_id)
+            version = old.version + 1 if old else 1
             values = (row_id, version, *(plain[column] for column in table.plain))
             values += tuple(self._sealed(table, row_id, version, column, sealed[column]) for column in table.sealed)
-            if old:
-                columns = ", ".join(f"{column} = ?" for column in table.columns)
-                statement = f"UPDATE {table.name} SET {columns} WHERE id = ?"  # noqa: S608 - our own names
-                await self._write(statement, (*values, row_id), table, gone=old, come=values)
+            mac = row_mac(self._keys.lookup.digest_key, table.name, values)
+            new = Outline(version, values[2 : 2 + len(table.plain)], mac)
+            if table.unique and (old is None or old.plain[: table.unique] != new.plain[: table.unique]):
+                await to_the_end(self._put_now(table, values, new))
             else:
-                marks = ", ".join("?" * len(values))
-                statement = f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({marks})"  # noqa: S608
-                await self._write(statement, values, table, come=values)
+                self.layer.tell_later(table, row_id, values)
+                self.layer.note(table, row_id, new)
+
+    async def _put_now(self, table: Table, values: Values, outline: Outline) -> None:
+        await self._told()
+        try:
+            await self._told(put(table, [values]))
+        except sqlite3.IntegrityError:
+            self.sound = True  # SQLite undid the one statement
+            raise
+        self.layer.note(table, cast("str", values[0]), outline)
 
     async def remove(self, table: Table, row_id: str) -> bool:
         """Delete a row.
@@ -125,11 +154,12 @@ class Transaction:
             Whether it was there.
         """
         async with self._turn:
-            old = await self._stored(table, row_id)
-            if old:
-                statement = f"DELETE FROM {table.name} WHERE id = ?"  # noqa: S608 - our own names
-                await self._write(statement, (row_id,), table, gone=old)
-            return old is not None
+            self._refuse_if_ended()
+            is_there = self.layer.outline(table, row_id) is not None
+            if is_there:
+                self.layer.tell_later(table, row_id, None)
+                self.layer.note(table, row_id, None)
+            return is_there
 
     async def reseal(self, table: Table, most: int) -> int:
         """Seal anew what stands under an older data key.
@@ -153,13 +183,12 @@ class Transaction:
                 await self.put(table, row_id, row.plain, row.opened)
         return len(old)
 
-    async def rekey(self, statements: Iterable[tuple[str, Sequence[Value]]]) -> None:
+    async def rekey(self, statements: Iterable[Statement]) -> None:
         """Change the wrapped keys, which are under no digest: each of them is sealed by itself."""
-        self._changed = True
-        spoilt, self._spoilt = self._spoilt, True
-        for statement, parameters in statements:
-            await self._run(statement, parameters)
-        self._spoilt = spoilt
+        async with self._turn:
+            self._refuse_if_ended()
+            self.touch()
+            await to_the_end(self._told(*statements))
 
     async def key_ids(self) -> list[int]:
         """The ids of the wrapped keys."""
@@ -167,70 +196,62 @@ class Transaction:
 
     def touch(self) -> None:
         """Seal the digest anew at the end, though no row changed."""
-        self._changed = True
-
-    async def write_ledger(self) -> Ledger:
-        """Seal the digests if a row changed; the vault calls it before COMMIT.
-
-        Returns:
-            The ledger to believe once the COMMIT is done.
-        """
-        if not self._changed:
-            return self._before
-        ledger = Ledger(self._before.version + 1, self._digests)
-        sealed = ledger.seal(self._keys.sealer)
-        await self._run("UPDATE digest SET version = ?, sealed = ?", (ledger.version, sealed))
-        return ledger
+        self.layer.changed = True
 
     async def _run(self, statement: str, parameters: Sequence[Value]) -> list[Values]:
+        async with self._turn:
+            self._refuse_if_ended()
+            return await to_the_end(self._told((statement, parameters)))
+
+    def _refuse_if_ended(self) -> None:
         if self._ended:
             raise RuntimeError("this transaction has ended")
-        return [tuple(row) for row in await self._db.execute_fetchall(statement, parameters)]
 
-    async def _write(
-        self,
-        statement: str,
-        parameters: Sequence[Value],
-        table: Table,
-        *,
-        gone: Values | None = None,
-        come: Values | None = None,
-    ) -> None:
-        spoilt, self._spoilt = self._spoilt, True
-        try:
-            await self._run(statement, parameters)
-        except sqlite3.IntegrityError:
-            self._spoilt = spoilt  # SQLite undid the one statement
-            raise
-        digest = self._digests.get(table.name, Digest())
-        if gone:
-            digest = digest.subtract(row_mac(self._keys.lookup.digest_key, table.name, gone))
-        if come:
-            digest = digest.add(row_mac(self._keys.lookup.digest_key, table.name, come))
-        self._digests[table.name] = digest
-        self._changed = True
-        self._spoilt = spoilt
+    async def _told(self, *last: Statement) -> list[Values]:
+        """Tell SQLite what it has not been told of, and then something more.
 
-    async def _stored(self, table: Table, row_id: str) -> Values | None:
-        statement = f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE id = ?"  # noqa: S608 - our own names
-        found = await self._run(statement, (row_id,))
-        return found[0] if found else None
+        Returns:
+            What the last statement gives.
+        """
+        untold = self._below.take_untold()
+        if not self._marked:
+            untold.append(_MARK)
+        untold += self.layer.take_untold()
+        self._marked, self.sound = True, False
+        rows = await database.run(self._db, [*untold, *last])
+        self.sound = True
+        return rows
 
     def _sealed(self, table: Table, row_id: str, version: int, column: str, value: bytes | None) -> bytes | None:
         return None if value is None else self._keys.sealer.seal(value, Place(table.name, row_id, column, version))
 
-    def _row(self, table: Table, values: Values) -> Row:
-        named = dict(zip(table.columns, values, strict=True))
-        row_id, version = cast("str", named["id"]), cast("int", named["version"])
-        opened: dict[str, bytes | None] = {}
-        for column in table.sealed:
-            value = cast("bytes | None", named[column])
-            try:
-                place = Place(table.name, row_id, column, version)
-                opened[column] = None if value is None else self._keys.sealer.open(value, place)
-            except SealBroken:
-                raise VaultTampered(
-                    f"A row of the table {table.name!r} was changed, or damaged, outside MeshMesh.",
-                    "Put back a backup of the vault.",
-                ) from None
-        return Row(row_id, version, {column: named[column] for column in table.plain}, opened)
+
+def open_row(keys: VaultKeys, table: Table, values: Values) -> Row:
+    """A row with its sealed columns opened.
+
+    Args:
+        keys: the vault's.
+        table: the row's.
+        values: every column's value, as it is stored.
+
+    Raises:
+        VaultTampered: a sealed column does not open where it stands.
+        VaultClosed: the keys are forgotten.
+    """
+    named = dict(zip(table.columns, values, strict=True))
+    row_id, version = cast("str", named["id"]), cast("int", named["version"])
+    opened: dict[str, bytes | None] = {}
+    for column in table.sealed:
+        value = cast("bytes | None", named[column])
+        try:
+            opened[column] = (
+                None if value is None else keys.sealer.open(value, Place(table.name, row_id, column, version))
+            )
+        except SealBroken:
+            if keys.are_forgotten:
+                raise closed() from None
+            raise VaultTampered(
+                f"A row of the table {table.name!r} was changed, or damaged, outside MeshMesh.",
+                "Put back a backup of the vault.",
+            ) from None
+    return Row(row_id, version, {column: named[column] for column in table.plain}, opened)

@@ -11,7 +11,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-async def to_the_end(work: Coroutine[None, None, Result]) -> Result:
+async def to_the_end(work: Coroutine[None, None, Result] | asyncio.Future[Result]) -> Result:
     """Wait for work until it has ended, however often the caller is cancelled meanwhile.
 
     Args:

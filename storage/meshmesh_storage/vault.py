@@ -7,39 +7,45 @@ against the digest before it is believed.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import cast
 
 import aiosqlite
 
 from meshmesh_storage import database, first_layout, founding, header, restored, schema
 from meshmesh_storage.ailing import Ailing
-from meshmesh_storage.digest import Ledger, Value, table_digest
+from meshmesh_storage.digest import Ledger
 from meshmesh_storage.errors import (
     KeyUnavailable,
-    VaultClosed,
     VaultCorrupt,
     VaultError,
     VaultTampered,
     VaultUnwritable,
+    closed,
 )
+from meshmesh_storage.group import Group
 from meshmesh_storage.header import Header
 from meshmesh_storage.keys import KeySource
+from meshmesh_storage.known import Known
 from meshmesh_storage.paths import draft, private_file, private_folder
+from meshmesh_storage.proving import Proof, tampered
 from meshmesh_storage.sealing import SealBroken, Sealer, VaultKeys
+from meshmesh_storage.statements import Statement
 from meshmesh_storage.transaction import Transaction
 from meshmesh_storage.unbroken import to_the_end
 
 FILE_NAME = "vault.db"
+_BEGIN: Statement = ("BEGIN IMMEDIATE", ())
+_LOOK: Statement = (f"SELECT data_version, {database.PLACE} FROM pragma_data_version", ())  # noqa: S608 - our own name
 
 
 class Vault(Ailing):
     """An open vault. Made by `Vault.open`.
 
-    `trouble` is what the disk last refused, until it takes a write again; None while all is well.
+    `trouble` is what the disk last refused, until it takes a write again; None while all is well. `before_keys_go` are
+    asked before older data keys are forgotten: whoever holds rows that are sealed with them opens them.
     """
 
     def __init__(self, db: aiosqlite.Connection, keys: VaultKeys, folder: Path) -> None:
@@ -47,11 +53,14 @@ class Vault(Ailing):
         self._db = db
         self._keys = keys
         self._folder = folder
-        self._lock = asyncio.Lock()
+        self._turn = asyncio.Lock()
         self._closed = False
-        self._ledger = Ledger()
+        self._group: Group | None = None
+        self._commits: set[asyncio.Task[None]] = set()
+        self._known = Known(Ledger())
         self._checked_at: object = None  # SQLite's data_version: another number means that somebody else wrote
-        self._files: database.Identity | None = None
+        self._files: object = None
+        self.before_keys_go: list[Callable[[], Awaitable[None]]] = []
 
     @classmethod
     async def open(cls, folder: Path, source: KeySource, *, now: datetime) -> "Vault":
@@ -106,7 +115,7 @@ class Vault(Ailing):
         try:
             vault = cls(db, keys, path.parent)
             await vault._migrate(found, now)
-            vault._files = await asyncio.to_thread(database.identity, path)
+            vault._files = await database.watch_place(db, path)
         except BaseException:
             await database.close(db)
             raise
@@ -114,13 +123,14 @@ class Vault(Ailing):
 
     async def _migrate(self, found: Header, now: datetime) -> None:
         """The first look at the digests, and an older format brought up to date if they are right."""
-        async with self._begun():
+        with self._in_our_words():
+            await self._db.execute_fetchall("BEGIN IMMEDIATE")
             if found.is_first:
                 await self._convert(now)
             for migration in schema.MIGRATIONS[found.version :]:
                 for statement in migration:
                     await self._db.execute_fetchall(statement)
-            await self._check_what_others_wrote()
+            await self._check_what_others_wrote(await database.value(self._db, "PRAGMA data_version"))
             if found.version < schema.LATEST:
                 await self._db.execute_fetchall(f"PRAGMA user_version = {schema.LATEST}")
             await self._db.execute_fetchall("COMMIT")
@@ -131,14 +141,15 @@ class Vault(Ailing):
         except SealBroken:
             whole = False
         if not whole:
-            raise self._tampered("The vault")
+            raise tampered("The vault", self._folder)
 
     async def close(self) -> None:
-        """Close the file, after a transaction that is under way, and forget the keys."""
+        """Close the file, after the transactions that are under way, and forget the keys."""
         await to_the_end(self._close())
 
     async def _close(self) -> None:
-        async with self._lock:
+        async with self._turn:
+            await self._commit()
             if not self._closed:
                 self._closed = True
                 await self._db.close()
@@ -156,76 +167,126 @@ class Vault(Ailing):
 
     @property
     def written(self) -> int:
-        """The digest's version: it grows with each transaction that changes a row."""
-        return self._ledger.version
+        """The digest's version: it grows with each commit that changes a row."""
+        return self._known.ledger.version
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction, None]:
         """One transaction: all of it on disk when the block ends, or nothing of it.
 
-        Cancelled before its end, it is undone; cancelled while it commits, it is committed first.
+        Blocks run one after the other. Those that wait for their turn while one runs are committed together with it, so
+        what a block reads may be undone as long as it has not ended: nothing may leave it before that. Cancelled before
+        its end, it is undone; cancelled while it waits for the commit, it is committed first.
 
         Raises:
             VaultUnwritable: the disk did not take it, or another program holds the vault; nothing was changed.
             VaultTampered: another program has written to the vault what it cannot have written.
             VaultCorrupt: SQLite cannot read the file any more.
         """
-        async with self._begun():
-            await self._check_what_others_wrote()
-            tx = Transaction(self._db, self._keys, self._ledger)
+        async with self._turn:
+            self._refuse_if_closed()
+            is_first = self._group is None
             try:
-                yield tx
-                await to_the_end(self._commit(tx))
+                group = await self._joined()
+                async with self._block(group) as tx:
+                    yield tx
+                if group.is_full:
+                    await to_the_end(self._commit())
             finally:
-                tx.end()
+                if is_first and self._group is not None:
+                    self._commit_behind_those_who_wait(self._group)
+        await to_the_end(group.end)
+
+    async def _joined(self) -> Group:
+        if self._group is None:
+            return await to_the_end(self._begun())
+        return self._group
+
+    async def _begun(self) -> Group:
+        """SQLite's own transaction, in which nobody else can write, on what is proven."""
+        with self._in_our_words():
+            try:
+                ((data_version, files),) = await database.run(self._db, [_BEGIN, _LOOK])
+                self._check_place(files)
+                await self._check_what_others_wrote(data_version)
+            except BaseException:
+                await self._rollback()
+                raise
+        self._group = Group(self._db, self._keys, self._known)
+        return self._group
 
     @asynccontextmanager
-    async def _begun(self) -> AsyncGenerator[None, None]:
-        """SQLite's own transaction, whose COMMIT is the block's business, and its errors in our words."""
-        async with self._lock:
-            self._refuse_if_closed()
-            try:
-                await self._check_place()
-                await self._db.execute_fetchall("BEGIN IMMEDIATE")
-                yield
-            except BaseException as error:
-                await to_the_end(self._rollback())
-                if database.is_of_the_disk(error):
-                    self.trouble = database.in_our_words(error, self._folder)
-                    raise self.trouble from None
-                if isinstance(error, VaultTampered | VaultCorrupt):
-                    self.trouble = error
+    async def _block(self, group: Group) -> AsyncGenerator[Transaction, None]:
+        try:
+            with self._in_our_words():
+                async with group.block() as tx:
+                    yield tx
+        except BaseException as error:
+            if not group.sound:
+                await to_the_end(self._give_up(group, error))
+            raise
+
+    def _commit_behind_those_who_wait(self, group: Group) -> None:
+        async def commit() -> None:
+            async with self._turn:
+                if self._group is group:
+                    await self._commit()
+
+        task = asyncio.create_task(commit())
+        self._commits.add(task)
+        task.add_done_callback(self._commits.discard)
+
+    async def _commit(self) -> None:
+        """Bring the open group to disk, if there is one; who is in it hears how that went."""
+        group = self._group
+        if group is None:
+            return
+        try:
+            with self._in_our_words():
+                await group.commit()
+        except BaseException as error:  # noqa: BLE001 - told to everybody whom it concerns
+            self._checked_at = None
+            await self._give_up(group, error)
+            return
+        self._group = None
+        if group.changed:
+            self.trouble = None
+        group.end.set_result(None)
+
+    async def _give_up(self, group: Group, error: BaseException) -> None:
+        await self._rollback()
+        self._group = None
+        group.fail(error)
+
+    @contextmanager
+    def _in_our_words(self) -> Generator[None, None, None]:
+        """SQLite's errors as ours; trouble is noted."""
+        try:
+            yield
+        except (sqlite3.Error, VaultTampered, VaultCorrupt) as error:
+            told = database.in_our_words(error, self._folder) if database.is_of_the_disk(error) else error
+            if isinstance(told, VaultError):
+                self.trouble = told
+            if told is error:
                 raise
+            raise told from None
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
-            raise VaultClosed("The vault is closed.", "Unlock it: meshmesh unlock")
+            raise closed()
 
-    async def _check_place(self) -> None:
+    def _check_place(self, files: object) -> None:
         """SQLite would go on for ever in files that have lost their names, and all of it would be lost at the end."""
-        if self._files is None or self._files == await asyncio.to_thread(database.identity, self._folder / FILE_NAME):
-            return
-        self.trouble = VaultUnwritable(
-            f"The files of the vault in {self._folder} were taken away, or replaced, while the service runs.",
-            "Put the disk or the files back, then start the service again.",
-        )
-        raise self.trouble
+        if files != self._files:
+            self.trouble = VaultUnwritable(
+                f"The files of the vault in {self._folder} were taken away, or replaced, while the service runs.",
+                "Put the disk or the files back, then start the service again.",
+            )
+            raise self.trouble
 
     async def _rollback(self) -> None:
-        # A cancelled statement still runs in SQLite's thread; what is sent now runs after it, also after a late BEGIN.
         with suppress(sqlite3.OperationalError):  # no transaction: BEGIN failed, or SQLite has undone it by itself
             await self._db.execute_fetchall("ROLLBACK")
-
-    async def _commit(self, tx: Transaction) -> None:
-        if not tx.sound:
-            raise VaultUnwritable(
-                "A write to the vault was interrupted; all that went with it was undone.", "Try again."
-            )
-        ledger = await tx.write_ledger()
-        await self._db.execute_fetchall("COMMIT")
-        if ledger.version > self._ledger.version:
-            self.trouble = None
-        self._ledger = ledger
 
     async def try_again(self) -> None:
         """Look whether trouble is over: a write that changes nothing but the digest's seal.
@@ -245,7 +306,8 @@ class Vault(Ailing):
         Raises:
             VaultError: it cannot be read, or the copy not written.
         """
-        async with self._lock:
+        async with self._turn:
+            await self._commit()
             self._refuse_if_closed()
             try:
                 await to_the_end(database.copy(self._db, path))
@@ -258,7 +320,8 @@ class Vault(Ailing):
         Raises:
             VaultUnwritable: another program reads an old state; the log still holds them.
         """
-        async with self._lock:
+        async with self._turn:
+            await self._commit()
             self._refuse_if_closed()
             try:
                 busy = await database.value(self._db, "PRAGMA wal_checkpoint(TRUNCATE)")
@@ -273,45 +336,16 @@ class Vault(Ailing):
         Raises:
             VaultTampered: a row was changed, put back or taken away behind our back; the table is named.
         """
-        self._checked_at = None
+        async with self._turn:
+            await self._commit()
+            self._checked_at = None
         async with self.transaction():
             pass
 
-    async def _check_what_others_wrote(self) -> None:
-        at = await database.value(self._db, "PRAGMA data_version")
-        if at == self._checked_at:
-            return
-        whole = await database.value(self._db, "PRAGMA integrity_check(1)")
-        if whole != "ok":  # a damaged index would hide rows from look-ups, and the digest reads past it
-            raise database.damaged(self._folder, str(whole))
-        layout = set(await self._fetch(schema.LAYOUT))
-        if layout != await asyncio.to_thread(schema.layout):
-            raise self._tampered("The layout of the vault")
-        ledger = self._opened(await self._fetch("SELECT version, sealed FROM digest"))
-        for table in schema.TABLES:
-            rows = await self._fetch(f"SELECT {', '.join(table.columns)} FROM {table.name}")  # noqa: S608 - our own names
-            digest = await asyncio.to_thread(table_digest, self._keys.lookup.digest_key, table.name, rows)
-            if digest != ledger.of(table.name):
-                raise self._tampered(f"The table {table.name!r} of the vault")
-        self._ledger = ledger
-        self._checked_at = at
-
-    def _opened(self, rows: list[tuple[Value, ...]]) -> Ledger:
-        """The ledger as it is stored; an older one than we have seen was put back."""
-        try:
-            ((version, sealed),) = rows
-            ledger = Ledger.open(self._keys.sealer, cast("int", version), cast("bytes", sealed))
-        except (SealBroken, ValueError):
-            raise self._tampered("The digest of the vault") from None
-        if ledger.version < self._ledger.version:
-            raise self._tampered("The digest of the vault")
-        return ledger
-
-    async def _fetch(self, statement: str) -> list[tuple[Value, ...]]:
-        return [tuple(row) for row in await self._db.execute_fetchall(statement)]
-
-    def _tampered(self, what: str) -> VaultTampered:
-        return VaultTampered(f"{what} was changed, or damaged, outside MeshMesh.", database.restore(self._folder))
+    async def _check_what_others_wrote(self, at: object) -> None:
+        if at != self._checked_at:
+            self._known = await Proof(self._db, self._keys, self._folder).of_all(self._known.ledger)
+            self._checked_at = at
 
 
 def _inspect(folder: Path, path: Path) -> Header | None:

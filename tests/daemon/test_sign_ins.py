@@ -223,7 +223,7 @@ async def test_a_sandbox_that_is_production_is_held(floor: Floor) -> None:
     ended = await come_back(floor, view)
 
     assert "production" in failure(ended).detail
-    assert [one.name for one in floor.connections.all()] == ["acme"]
+    assert [one.name for one in await floor.connections.all()] == ["acme"]
     kept = await floor.sign_ins.keep(view.id, None)
     assert kept.connection is not None
     assert kept.connection.name == "acme-2"
@@ -260,7 +260,7 @@ async def test_an_answer_of_doubtful_origin_keeps_nothing(floor: Floor, changed:
     ended = await come_back(floor, await begin(floor))
 
     assert failure(ended).code == "sign_in_failed"
-    assert [one.name for one in floor.connections.all()] == ["acme"]
+    assert [one.name for one in await floor.connections.all()] == ["acme"]
     assert [path for path, _ in floor.outside.asked] == ["/services/oauth2/token"]
 
 
@@ -300,7 +300,7 @@ async def test_trouble_at_the_exchange_is_told(floor: Floor, answer: Answer) -> 
     ended = await come_back(floor, await begin(floor))
 
     assert failure(ended).code == "sign_in_failed"
-    assert [one.name for one in floor.connections.all()] == ["acme"]
+    assert [one.name for one in await floor.connections.all()] == ["acme"]
 
 
 async def test_a_user_without_the_api_is_kept_as_blocked(floor: Floor) -> None:

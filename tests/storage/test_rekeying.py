@@ -10,6 +10,7 @@ import pytest
 from meshmesh_storage import rekeying
 from meshmesh_storage.credential import NAME, CredentialKey
 from meshmesh_storage.errors import KeyUnavailable, VaultUnwritable, WrongKey
+from meshmesh_storage.group import Group
 from meshmesh_storage.keys import KeyFile, KeySource
 from meshmesh_storage.passphrase import PassphraseKey
 from meshmesh_storage.vault import FILE_NAME, Vault
@@ -194,7 +195,7 @@ async def test_a_move_that_the_disk_refuses_changes_nothing(tmp_path: Path, monk
             raise VaultUnwritable("full", "empty it")
 
         with monkeypatch.context() as cut:
-            cut.setattr(Vault, "_commit", refuse)
+            cut.setattr(Group, "commit", refuse)
             with pytest.raises(VaultUnwritable):
                 await rekeying.move(it.vault, PassphraseKey("open sesame", cost=WEAK))
     async with full_vault(tmp_path) as it:

@@ -16,6 +16,7 @@ from support.vaults import NOW, Open
 
 CHILD = Path(__file__).with_name("vault_child.py")
 ROUNDS = 30
+CROWD_ROUNDS = 12
 MORE_STEPS_THAN_A_FOUNDING_HAS = 60
 
 
@@ -32,9 +33,9 @@ def lines_of(*arguments: object) -> tuple[int, list[str]]:
     return process.returncode, said
 
 
-def killed_after(lines: int, home: Path) -> list[str]:
+def killed_after(lines: int, home: Path, task: str = "write") -> list[str]:
     """All that a counting process said, which was killed when it had said this many lines."""
-    with child("write", home) as process:
+    with child(task, home) as process:
         assert process.stdout is not None
         said = [process.stdout.readline() for _ in range(lines)]
         process.kill()
@@ -70,6 +71,28 @@ async def test_what_was_committed_survives_sigkill(opened: Open, tmp_path: Path)
         count = int(found[0].split(":")[0]) if found else 0
         assert done <= count <= max(begun, done)
     assert done > ROUNDS
+
+
+async def test_what_was_committed_together_survives_sigkill(opened: Open, tmp_path: Path) -> None:
+    """Between the blocks of a group and in its commit: whoever was told that it is done finds it done."""
+    chance = random.Random(1718)  # noqa: S311 - which moment, not which key
+    done: dict[str, int] = {}
+    for _ in range(CROWD_ROUNDS):
+        begun: dict[str, int] = {}
+        for line in killed_after(chance.randint(1, 200), tmp_path, "crowd"):
+            word, name, count = line.split()
+            (done if word == "done" else begun)[name] = int(count)
+        vault = await opened()
+        async with vault.transaction() as tx:
+            found = {app.id: int(app.client_secret or "0") for app in await apps.load_all(tx)}
+        await vault.verify()
+        await vault.close()
+
+        for name in done.keys() | begun.keys() | found.keys():
+            least = done.get(name, 0)
+            assert least <= found.get(name, 0) <= max(least, begun.get(name, 0)), name
+        done |= found
+    assert sum(done.values()) > CROWD_ROUNDS
 
 
 async def test_killed_at_any_step_of_its_making_the_vault_is_made_next_time(tmp_path: Path) -> None:

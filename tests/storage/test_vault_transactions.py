@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -143,18 +143,35 @@ async def test_a_commit_that_has_begun_is_not_stopped(opened: Open) -> None:
     await vault.verify()
 
 
-async def test_a_write_whose_end_is_not_known_spoils_the_transaction(opened: Open) -> None:
-    """A block that swallows the cancellation of a write cannot commit a row that the digest does not know."""
+@pytest.mark.parametrize("patience", [0, 1, 2, 5, 20])
+async def test_a_write_that_is_cancelled_is_whole_or_not_there(patience: int, opened: Open) -> None:
+    """A block that swallows the cancellation of a write commits no row that the digest does not know."""
     vault = await opened()
+    async with vault.transaction() as tx:
+        await apps.put(tx, app("before"))
+        write = asyncio.create_task(apps.put(tx, app("a")))
+        await ticks(patience)
+        write.cancel()
+        await asyncio.wait({write})
+
+    await vault.verify()
+    assert set(await secrets(vault)) - {"a"} == {"before"}
+
+
+async def test_a_statement_that_failed_spoils_the_transaction(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can swallow that SQLite did not do what it was told, and then commit the rest."""
+    vault = await opened()
+
+    async def refuse(*_arguments: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
 
     async def change() -> None:
         async with vault.transaction() as tx:
-            await apps.put(tx, app("before"))
-            write = asyncio.create_task(apps.put(tx, app("a")))
-            while tx.sound and not write.done():
-                await asyncio.sleep(0)
-            write.cancel()
-            await asyncio.wait({write})
+            await apps.put(tx, app("a"))
+            with monkeypatch.context() as cut:
+                cut.setattr(database, "run", refuse)
+                with suppress(sqlite3.OperationalError):
+                    await apps.put(tx, app("b"))
 
     with pytest.raises(VaultUnwritable, match="interrupted"):
         await change()

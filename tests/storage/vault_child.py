@@ -1,6 +1,7 @@
 """A process of its own that works on a vault, to be killed or starved by `test_vault_crash`.
 
 vault_child.py write HOME          count up for ever, saying what begins and what is committed
+vault_child.py crowd HOME          the same, many counters at once
 vault_child.py found HOME STEP     make a vault, and die by SIGKILL at the given step
 vault_child.py starve HOME         write on a disk that is full, then on one that is not
 vault_child.py poor HOME BYTES     make a vault on a disk that takes no file longer than this
@@ -22,6 +23,7 @@ from meshmesh_storage.vault import FILE_NAME, Vault
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PURGE_EVERY = 7
+COUNTERS = 12
 STEPS = frozenset({"open", "os.mkdir", "os.link", "os.remove", "sqlite3.connect"})
 
 
@@ -62,6 +64,23 @@ async def write(home: Path) -> None:
         say(f"done {count}")
         if count % PURGE_EVERY == 0:
             await vault.purge()
+
+
+async def crowd(home: Path) -> None:
+    """Many count up at the same time until somebody kills us, and share their commits."""
+    vault = await opened(home)
+    async with vault.transaction() as tx:
+        counts = {app.id: int(app.client_secret or "0") for app in await apps.load_all(tx)}
+
+    async def count_up(name: str, count: int) -> None:
+        while True:
+            count += 1
+            say(f"begun {name} {count}")
+            async with vault.transaction() as tx:
+                await apps.put(tx, App(id=name, client_id=name, client_secret=str(count), created_at=NOW))
+            say(f"done {name} {count}")
+
+    await asyncio.gather(*(count_up(f"n{number}", counts.get(f"n{number}", 0)) for number in range(COUNTERS)))
 
 
 async def found(home: Path, last_step: int) -> None:
@@ -116,6 +135,8 @@ async def main(task: str, home: str, *rest: str) -> None:
     match task:
         case "write":
             await write(Path(home))
+        case "crowd":
+            await crowd(Path(home))
         case "found":
             await found(Path(home), int(rest[0]))
         case "starve":

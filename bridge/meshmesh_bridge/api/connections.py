@@ -69,7 +69,7 @@ async def list_connections(request: web.Request) -> web.Response:
     rooms = house_of(request).rooms
     caller = request[CALLER]
     shapes: list[Json] = []
-    for connection in sorted(rooms.connections.all(), key=lambda one: one.name):
+    for connection in sorted(await rooms.connections.all(), key=lambda one: one.name):
         if host is not None and not serves(connection.instance_url, host):
             continue
         grant = rooms.access.grant_for(caller.client, connection.id) if caller.client else None

@@ -3,6 +3,8 @@
 How many connections are well; never their names.
 """
 
+from collections.abc import Sequence
+
 from aiohttp import web
 
 from meshmesh_bridge import VERSION
@@ -13,17 +15,22 @@ from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import House, house_of
 from meshmesh_bridge.pages import shell
 from meshmesh_bridge.shapes import Json, connection_shape, next_for
-from meshmesh_bridge.standing import connections_of, counts_of, detail_of, next_of, notes_of
+from meshmesh_bridge.standing import counts_of, detail_of, next_of, notes_of
 from meshmesh_daemon.core.loans import Hold
-from meshmesh_storage.records import Status
+from meshmesh_storage.records import Connection, Status
 
 
-def status_document(house: House, *, names: bool) -> Json:
+async def all_connections(house: House) -> list[Connection]:
+    """What the owner's status shows beside the counts."""
+    return await house.rooms_if_open.connections.all() if house.rooms_if_open else []
+
+
+def status_document(house: House, shown: Sequence[Connection] | None) -> Json:
     """The body of `GET /status`.
 
     Args:
         house: the house.
-        names: whether the caller may see connections, not counts alone.
+        shown: every connection, where the caller may see them; None where counts must do.
     """
     counts = counts_of(house)
     document: Json = {
@@ -34,13 +41,12 @@ def status_document(house: House, *, names: bool) -> Json:
         "counts": {status.value: counts[status.value] for status in Status},
         "detail": detail_of(house, counts),
         "next": next_document(next_of(house)),
-        "notes": notes_of(house, names=names),
+        "notes": notes_of(house, names=shown is not None),
     }
-    if names:
-        connections = connections_of(house)
+    if shown is not None:
         document["key"] = house.keeping.source if house.keeping else None
-        document["connections"] = [connection_shape(house, connection, None) for connection in connections]
-        ill = [next_for(connection, house.port) for connection in connections if connection.reason]
+        document["connections"] = [connection_shape(house, connection, None) for connection in shown]
+        ill = [next_for(connection, house.port) for connection in shown if connection.reason]
         document["next"] = document["next"] or next_document(next(iter(ill), None))
     return document
 
@@ -48,19 +54,24 @@ def status_document(house: House, *, names: bool) -> Json:
 async def get_status(request: web.Request) -> web.Response:
     """`GET /status`."""
     house = house_of(request)
-    return web.json_response(status_document(house, names=request[CALLER].is_owner))
+    return web.json_response(status_document(house, await _shown(request)))
 
 
-def status_text(house: House, *, names: bool) -> str:
+async def _shown(request: web.Request) -> list[Connection] | None:
+    return await all_connections(house_of(request)) if request[CALLER].is_owner else None
+
+
+def status_text(house: House, shown: Sequence[Connection] | None) -> str:
     """What `curl localhost:1717` prints: the state in a few lines, and where to go on."""
-    document = status_document(house, names=names)
+    names = shown is not None
+    document = status_document(house, shown)
     lines = [f"MeshMesh {document['version']} - vault {document['vault']}", "", f"  {document['detail']}"]
     lines += [f"  {note}" for note in notes_of(house, names=names)]
     counts = counts_of(house)
     lines += [f"  {number:>3} {status.replace('_', ' ')}" for status, number in sorted(counts.items())]
-    if names and counts:
+    if shown:
         lines += ["", f"  {'NAME':<24}{'ORG KIND':<13}STATUS"]
-        lines += [f"  {one.name:<24}{one.kind.value:<13}{one.status.value}" for one in connections_of(house)]
+        lines += [f"  {one.name:<24}{one.kind.value:<13}{one.status.value}" for one in shown]
     step = next_of(house)
     if step is not None:
         lines += ["", f"Next:  {step.command or step.label}"]
@@ -78,7 +89,7 @@ async def get_root(request: web.Request) -> web.Response:
     house = house_of(request)
     if "text/html" in request.headers.get("Accept", ""):
         return shell()
-    return web.Response(text=status_text(house, names=request[CALLER].is_owner))
+    return web.Response(text=status_text(house, await _shown(request)))
 
 
 async def get_healthz(_request: web.Request) -> web.Response:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from meshmesh_bridge.api.status import status_document
+from meshmesh_bridge.api.status import all_connections, status_document
 from meshmesh_bridge.bodies import consent_of
 from meshmesh_bridge.declared import Answer, Choice, Flag, Text, read_body
 from meshmesh_bridge.guard import Need, Route
@@ -35,8 +35,8 @@ RESTORE = (_PATH, _REQUIRED, Flag("force"))
 _STATUS = {200: Answer("Status")}
 
 
-def _status(house: House) -> web.Response:
-    return web.json_response(status_document(house, names=True))
+async def _status(house: House) -> web.Response:
+    return web.json_response(status_document(house, await all_connections(house)))
 
 
 async def lock(request: web.Request) -> web.Response:
@@ -45,7 +45,7 @@ async def lock(request: web.Request) -> web.Response:
     house = house_of(request)
     if house.keeping is not None:
         await house.keeping.lock(OWNER)
-    return _status(house)
+    return await _status(house)
 
 
 async def unlock(request: web.Request) -> web.Response:
@@ -55,7 +55,7 @@ async def unlock(request: web.Request) -> web.Response:
     if house.keeping is not None:
         passphrase = fields.text("passphrase", max_length=MAX_PASSPHRASE)
         await house.keeping.unlock(passphrase, consent_of(request, fields))
-    return _status(house)
+    return await _status(house)
 
 
 async def move(request: web.Request) -> web.Response:
@@ -69,14 +69,14 @@ async def move(request: web.Request) -> web.Response:
     ):  # refused where there is a vault
         check_passphrase(passphrase)
         await house.keeping.choose_passphrase(passphrase or "")
-        return _status(house)
+        return await _status(house)
     strongbox = house.rooms.strongbox
     if strongbox.source.kind != PASSPHRASE:  # else the passphrase until now is proof enough
         await _demand(
             house, "Keep the key of the vault elsewhere?", f"From now on: {source}", consent_of(request, fields)
         )
     await strongbox.move(source, passphrase, fields.text("current", max_length=MAX_PASSPHRASE))
-    return _status(house)
+    return await _status(house)
 
 
 async def rotate(request: web.Request) -> web.Response:
@@ -84,7 +84,7 @@ async def rotate(request: web.Request) -> web.Response:
     await read_body(request, ())
     house = house_of(request)
     await house.rooms.strongbox.rotate()
-    return _status(house)
+    return await _status(house)
 
 
 async def back_up(request: web.Request) -> web.Response:

@@ -23,7 +23,7 @@ UNUSED = timedelta(days=60)
 async def get_connections(request: web.Request) -> web.Response:
     """`GET /dashboard/connections`: the list, grouped by what belongs together."""
     house = house_of(request)
-    shapes = connections_of(house)
+    shapes = await connections_of(house)
     return fragment(
         request,
         "connections.html",

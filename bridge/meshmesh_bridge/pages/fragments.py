@@ -32,13 +32,13 @@ def route(path: str, handler: Handler, *, waits: bool = False) -> Route:
     return Route(method="GET", path=PREFIX + path, need=Need.OWNER, handler=handler, answers=_FRAGMENT, waits=waits)
 
 
-def connections_of(house: House) -> list[Json]:
+async def connections_of(house: House) -> list[Json]:
     """Every connection as the owner sees it, by name."""
     rooms = house.rooms
     clients = rooms.access.all()
     return [
         owner_connection_shape(house, one, rooms.connections.app_of(one), clients)
-        for one in sorted(rooms.connections.all(), key=lambda one: one.name)
+        for one in sorted(await rooms.connections.all(), key=lambda one: one.name)
     ]
 
 
@@ -46,7 +46,7 @@ def _counts(house: House) -> dict[str, int]:
     """How many things wait for the person, by the entry of the sidebar."""
     rooms = house.rooms
     return {
-        "connections": sum(one.status in NEEDS_SOMEBODY for one in rooms.connections.all()),
+        "connections": sum(status in NEEDS_SOMEBODY for status in rooms.connections.statuses),
         "plans": sum(plan.status is PlanStatus.HELD for plan in rooms.plans.live()),
         "clients": len(rooms.pairings.waiting()) + len(rooms.access_requests.waiting()),
     }

@@ -24,7 +24,7 @@ async def get_plans(request: web.Request) -> web.Response:
         "plans.html",
         waiting=[plan_shape(house, view) for view in views if view.is_open],
         past=[plan_shape(house, view) for view in views if not view.is_open],
-        kinds={one.name: one.kind.value for one in house.rooms.connections.all()},
+        kinds={one.name: one.kind.value for one in await house.rooms.connections.all()},
     )
 
 

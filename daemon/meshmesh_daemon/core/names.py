@@ -1,7 +1,7 @@
 """Names of connections: short, typed in commands, part of the broker's address; hence one narrow alphabet."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Container
 from itertools import count
 
 from meshmesh_daemon.core.problems import bad_field
@@ -30,7 +30,7 @@ def check_name(text: str) -> str:
     )
 
 
-def next_free(name: str, taken: Collection[str]) -> str:
+def next_free(name: str, taken: Container[str]) -> str:
     """The name, or the first of `name-2`, `name-3`, ... that is not taken."""
     if name not in taken:
         return name

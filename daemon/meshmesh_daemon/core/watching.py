@@ -11,7 +11,7 @@ needs_you                             never: only the person can mend it
 """
 
 import zlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from meshmesh_storage.records import Connection, Status
 
@@ -46,6 +46,20 @@ def is_due(connection: Connection, *, looked_at: datetime, now: datetime) -> boo
             return since >= BLOCKED
         case Status.CONNECTED:
             return _ends_soon(connection, now) or since >= DAILY + phase(connection.id) * _STAGGER
+
+
+def rests_until(connection: Connection) -> datetime:
+    """Before when `is_due` is not true of a connection that was not looked after, as long as nothing changes it."""
+    session = connection.session
+    issued = session.issued_at if session else connection.signed_in_at
+    match connection.status:
+        case Status.NEEDS_YOU:
+            return datetime.max.replace(tzinfo=UTC)
+        case Status.BLOCKED:
+            return issued + BLOCKED
+        case _:
+            daily = issued + DAILY + phase(connection.id) * _STAGGER
+            return min(daily, session.expires_at - AHEAD) if session and session.expires_at else daily
 
 
 def _ends_soon(connection: Connection, now: datetime) -> bool:

@@ -89,8 +89,9 @@ class Access:
     async def load(self) -> None:
         """Read what the vault holds; clients whose process has ended meanwhile are forgotten."""
         async with self._vault.transaction() as tx:
-            for client in await clients.load_all(tx):
-                self._clients.keep(client)
+            found = await clients.load_all(tx)
+        for client in found:
+            self._clients.keep(client)
         for client in self.all():
             if client.process:
                 self._watch(client.id, Mark.read(client.process))

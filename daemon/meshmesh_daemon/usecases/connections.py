@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Container
 from dataclasses import dataclass
+from functools import partial
 
 from meshmesh_daemon.adapters.salesforce import HostRefused, HttpAnswer, Lost, Outside
 from meshmesh_daemon.core import lifecycle, oauth, orgs
@@ -55,9 +56,10 @@ class Connections:
     async def load(self) -> None:
         """Read what the vault holds."""
         async with self._vault.transaction() as tx:
-            self._desks.apps.update({app.id: app for app in await apps.load_all(tx)})
-            for connection in await connections.load_all(tx):
-                self._desks.place(connection)
+            known, found = await apps.load_all(tx), await connections.load_sealed(tx)
+        self._desks.apps.update({app.id: app for app in known})
+        self._desks.take(found, partial(connections.name_index, self._vault.keys))
+        self._vault.before_keys_go.append(self._desks.open_all)
 
     async def close(self) -> None:
         """Finish what is under way, and write what was noted in memory only."""
@@ -70,9 +72,15 @@ class Connections:
         except VaultError as error:  # times of use are no reason to end badly
             log.warning("times of use were not stored: %s", error)
 
-    def all(self) -> list[Connection]:
+    async def all(self) -> list[Connection]:
         """Every connection as it is now; nobody is asked."""
+        await self._desks.open_all()
         return [desk.view for desk in self._desks]
+
+    @property
+    def statuses(self) -> list[Status]:
+        """How every connection is, which is known without opening them."""
+        return [desk.status for desk in self._desks]
 
     @property
     def has_serious(self) -> bool:
@@ -89,9 +97,10 @@ class Connections:
         desk = self._desks.get(connection_id)
         return desk.view if desk else None
 
-    def names(self) -> Iterable[str]:
+    @property
+    def names(self) -> Container[str]:
         """The names that are taken."""
-        return self._desks.names()
+        return self._desks
 
     def find_app(self, client_id: str, flow: Flow) -> App | None:
         """The app of a client id and flow, if a connection uses it."""

@@ -138,7 +138,6 @@ class Events:
 
     def start(self) -> None:
         """Listen from now on."""
-        self._shown = {desk.stored.id: desk.view for desk in self._desks}  # with its secrets, which it goes with
         self._desks.listen(self._see_connection)
         self._access.listen(self._see_client)
         self._pairings.listen(self._see_pairing)
@@ -262,17 +261,16 @@ class Events:
         await ends()
         self._end(reader)
 
-    def _see_connection(self, _before: Connection | None, after: Connection | None) -> None:
+    def _see_connection(self, before: Connection | None, after: Connection | None) -> None:
         if after is None:
-            gone = self._shown.pop(_before.id, None) if _before else None
-            if gone is not None:
-                last = without_secrets(gone)
+            if before is not None:
+                last = self._shown.pop(before.id, None) or without_secrets(before)
                 event = Event(name=EventName.CONNECTION_UPDATED, subject=last, connection_id=last.id, gone=True)
                 self.publish(event)
             return
         shown = without_secrets(after)
-        was = self._shown.get(shown.id)
-        names = of_change(without_secrets(was) if was else None, shown)
+        was = self._shown.get(shown.id) or (without_secrets(before) if before else None)
+        names = of_change(was, shown)
         self._shown[shown.id] = shown
         for name in names:
             self.publish(Event(name=name, subject=shown, connection_id=shown.id))

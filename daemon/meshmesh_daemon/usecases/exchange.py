@@ -166,7 +166,7 @@ class Exchange:
         """
         wished = name or suggest_name(new.instance_url, new.environment)
         for _ in range(_TRIES):
-            free = next_free(wished, set(self._connections.names()))
+            free = next_free(wished, self._connections.names)
             try:
                 return await self._connections.put(replace(new, name=free), app)
             except NameTaken:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from meshmesh_daemon.adapters.browser import Browser
 from meshmesh_daemon.adapters.notifications import Dismissed, Notifications, Pressed
 from meshmesh_daemon.core.clock import Clock
+from meshmesh_daemon.core.lifecycle import NEEDS_SOMEBODY
 from meshmesh_daemon.core.notice import Notice
 from meshmesh_daemon.core.notices import ABANDONED_SECONDS, LOOK, RECONNECT, SNOOZE, SNOOZE_SECONDS, Board
 from meshmesh_daemon.core.problems import Problem
@@ -69,7 +70,8 @@ class Notifier:
         self._desks.listen(self._see)
         self._waiting.listen(self._see_waiting)
         for desk in self._desks:
-            self._see(None, desk.view)
+            if desk.status in NEEDS_SOMEBODY:
+                self._see(None, desk.view)
         self._background.spawn(self._run())
 
     async def close(self) -> None:

@@ -106,8 +106,10 @@ class PlansTelling:
 
     def _show(self) -> None:
         """Bring the screen in step with the plans that wait."""
-        names = {desk.stored.id: desk.stored.name for desk in self._desks}
-        wanted = {notice.key: notice for notice in notices(self._plans.live(), names, self._base)}
+        live = list(self._plans.live())
+        desks = (self._desks.get(plan.connection_id) for plan in live)
+        names = {desk.id: desk.stored.name for desk in desks if desk}
+        wanted = {notice.key: notice for notice in notices(live, names, self._base)}
         self._closed &= wanted.keys()
         for key in self._shown.keys() - wanted.keys():
             self._screen.withdraw(key)

@@ -5,6 +5,7 @@ anyone sees its access token; an answer for an old generation is dropped; a requ
 its intent open, so that a later refusal is told for what it is (`rotation_interrupted`).
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from meshmesh_daemon.core.errors import Action, Failure, transport_failure
 from meshmesh_daemon.core.hosts import HostPolicy, UntrustedHost
 from meshmesh_daemon.core.lifecycle import OtherIdentity, Records
 from meshmesh_daemon.core.oauth import BadAnswer, Registration, TokenSet
+from meshmesh_daemon.usecases.departures import Departures
 from meshmesh_storage import connections, rotations
 from meshmesh_storage.errors import StaleGeneration, VaultError
 from meshmesh_storage.records import App, Connection, Flow, RotationIntent
@@ -56,37 +58,52 @@ class Renewal:
         self._outside = outside
         self._policy = policy
         self._clock = clock
+        self._departures = Departures(clock)
 
-    async def run(self, connection: Connection, app: App, records: Records) -> Outcome:
+    async def run(
+        self, connection: Connection, app: App, *, rotation_open: bool, newer_sign_ins: Callable[[], Awaitable[int]]
+    ) -> Outcome:
         """Refresh a connection.
 
         Args:
             connection: as it is stored.
             app: its app.
-            records: what is known besides; whether an earlier refresh is still without an answer, for one.
+            rotation_open: whether an earlier refresh is still without an answer.
+            newer_sign_ins: counts the sign-ins of the same user and app that came after this one. It is asked where a
+                refusal is to be told for what it is, since it goes through all connections.
 
         Raises:
-            StaleGeneration: the connection has moved on, or is gone; the answer was dropped.
+            StaleGeneration: the connection has moved on, or is gone; nothing was sent, or the answer was dropped.
             VaultUnwritable: the intent could not be written; nothing was sent.
         """
         form = _form(connection, app)
         if form is None:
             return await self._settled(lifecycle.without_refresh_token(connection), connection.generation)
-        intent = RotationIntent(
-            connection_id=connection.id, generation=connection.generation, sent_at=self._clock.now()
-        )
-        async with self._vault.transaction() as tx:
-            await rotations.begin(tx, intent)
         try:
-            answer = await self._outside.post_form(connection.login_origin + oauth.TOKEN_PATH, form)
+            answer = await self._sent(connection, form)
         except HostRefused:
             return await self._settled(lifecycle.host_refused(connection), connection.generation)
         except Lost as lost:
-            return await self._lost(connection, transport_failure(lost.kind), records, lost=lost.sent)
+            return await self._lost(connection, transport_failure(lost.kind), lost=lost.sent, before=rotation_open)
         tokens = _tokens(answer)
-        if tokens is None:
-            return await self._refused(connection, app, answer, records)
-        return await self._accepted(connection, tokens)
+        if tokens is not None:
+            return await self._accepted(connection, tokens)
+        failure = answer.token_failure(_grant_of(app), self._clock.now())
+        if failure.action is Action.RETRY:
+            return await self._lost(connection, failure, lost=_may_have_been_executed(answer), before=rotation_open)
+        records = Records(rotation_open=rotation_open, newer_sign_ins=await newer_sign_ins())
+        changed = lifecycle.failed(connection, failure, records, now=self._clock.now())
+        return await self._settled(changed, connection.generation)
+
+    async def _sent(self, connection: Connection, form: str) -> HttpAnswer:
+        async with self._departures.place(connection.login_origin, connection.org_id):
+            intent = RotationIntent(
+                connection_id=connection.id, generation=connection.generation, sent_at=self._clock.now()
+            )
+            async with self._vault.transaction() as tx:
+                connections.expect(tx, connection.id, connection.generation)  # it may have moved on while we waited
+                await rotations.begin(tx, intent)
+            return await self._outside.post_form(connection.login_origin + oauth.TOKEN_PATH, form)
 
     async def _accepted(self, connection: Connection, tokens: TokenSet) -> Outcome:
         try:
@@ -111,16 +128,8 @@ class Renewal:
         """
         return await self._settled(unsaved, unsaved.generation - 1)
 
-    async def _refused(self, connection: Connection, app: App, answer: HttpAnswer, records: Records) -> Outcome:
-        grant = app.flow.value if app.flow is Flow.CLIENT_CREDENTIALS else "refresh_token"
-        failure = answer.token_failure(grant, self._clock.now())
-        if failure.action is Action.RETRY:
-            return await self._lost(connection, failure, records, lost=_may_have_been_executed(answer))
-        changed = lifecycle.failed(connection, failure, records, now=self._clock.now())
-        return await self._settled(changed, connection.generation)
-
-    async def _lost(self, connection: Connection, failure: Failure, records: Records, *, lost: bool) -> Outcome:
-        rotation_open = lost or records.rotation_open
+    async def _lost(self, connection: Connection, failure: Failure, *, lost: bool, before: bool) -> Outcome:
+        rotation_open = lost or before
         if not rotation_open:
             async with self._vault.transaction() as tx:
                 await rotations.finish(tx, connection.id)
@@ -146,7 +155,8 @@ class Renewal:
         if session is None:
             return None
         form = oauth.introspect_form(_registration(app), session.access_token)
-        answer = await self._outside.post_form(connection.login_origin + oauth.INTROSPECT_PATH, form)
+        async with self._departures.place(connection.login_origin, connection.org_id, urgent=False):
+            answer = await self._outside.post_form(connection.login_origin + oauth.INTROSPECT_PATH, form)
         lifetime = oauth.read_lifetime(answer.body) if answer.status == _OK else None
         if lifetime is None:
             return None
@@ -160,6 +170,10 @@ class Renewal:
 
 def _registration(app: App) -> Registration:
     return Registration(client_id=app.client_id, client_secret=app.client_secret)
+
+
+def _grant_of(app: App) -> str:
+    return app.flow.value if app.flow is Flow.CLIENT_CREDENTIALS else "refresh_token"
 
 
 def _form(connection: Connection, app: App) -> str | None:

@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import Coroutine
 from datetime import timedelta
+from functools import partial
 
 from meshmesh_daemon.adapters.salesforce import Lost
 from meshmesh_daemon.core.clock import Clock
@@ -204,20 +205,24 @@ class Sessions:
         if desk.unsaved is not None:
             return await self._renewal.save(desk.unsaved)
         app = self._desks.apps[desk.stored.app_id]
-        newer = [one for one in self._desks.siblings(desk.stored) if one.signed_in_at > desk.stored.signed_in_at]
-        records = Records(rotation_open=desk.rotation_open, newer_sign_ins=len(newer))
-        return await self._renewal.run(desk.stored, app, records)
+        newer = partial(self._newer_sign_ins, desk)
+        return await self._renewal.run(desk.stored, app, rotation_open=desk.rotation_open, newer_sign_ins=newer)
+
+    async def _newer_sign_ins(self, desk: Desk) -> int:
+        await self._desks.open_all()
+        return sum(one.signed_in_at > desk.stored.signed_in_at for one in self._desks.siblings(desk.stored))
 
     def _land(self, desk: Desk, outcome: Outcome) -> None:
         renewed = outcome.connection.generation != desk.stored.generation
         self._desks.place(outcome.connection)
+        before = desk.view
         desk.rotation_open = outcome.rotation_open
         desk.unsaved = outcome.unsaved
         desk.trouble = outcome.trouble
         if outcome.unsaved or outcome.trouble:
             wait = outcome.trouble.retry_after if outcome.trouble else None
             desk.not_before = self._clock.monotonic() + (RETRY_SECONDS if wait is None else wait)
-            self._desks.tell(None, desk.view)
+            self._desks.tell(before, desk.view)
         elif renewed:
             self._spawn(self._learn_expiry(desk, outcome.connection))
 

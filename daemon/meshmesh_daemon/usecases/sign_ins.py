@@ -293,7 +293,7 @@ class SignIns:
 
     def _check_free(self, name: str) -> None:
         check_name(name)
-        if name in self._connections.names():
+        if name in self._connections.names:
             raise name_taken(name)
 
     async def fail(self, sign_in_id: str, failure: Failure) -> SignInView:

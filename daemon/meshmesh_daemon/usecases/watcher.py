@@ -12,7 +12,7 @@ from functools import partial
 from meshmesh_daemon.core import watching
 from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.usecases.connections import Connections
-from meshmesh_daemon.usecases.desks import Desk, Desks
+from meshmesh_daemon.usecases.desks import SLICE, Desk, Desks
 from meshmesh_daemon.usecases.sessions import Sessions
 from meshmesh_storage.records import Status
 
@@ -40,6 +40,7 @@ class Watcher:
         self._connections = connections
         self._clock = clock
         self._looked_at: dict[str, datetime] = {}
+        self._resting: dict[str, datetime] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._caring: dict[str, asyncio.Task[None]] = {}
 
@@ -53,13 +54,13 @@ class Watcher:
                 resumed = ahead > RESUME_SECONDS
                 if resumed:
                     log.info("the clock is %d s ahead: the machine slept, or its clock was set", ahead)
-                self.look(spread=SPREAD_SECONDS if resumed else 0.0)
+                await self.look(spread=SPREAD_SECONDS if resumed else 0.0)
         finally:
             for task in self._caring.values():
                 task.cancel()
             await asyncio.gather(*self._caring.values(), return_exceptions=True)
 
-    def look(self, *, spread: float) -> None:
+    async def look(self, *, spread: float) -> None:
         """Begin to care for whatever is due.
 
         Args:
@@ -67,6 +68,8 @@ class Watcher:
         """
         now = self._clock.now()
         for desk in self._desks:
+            if await self._rests(desk, now):
+                continue
             connection = desk.view
             issued = connection.session.issued_at if connection.session else connection.signed_in_at
             looked_at = max(self._looked_at.get(connection.id, issued), issued)
@@ -75,6 +78,17 @@ class Watcher:
                 task = asyncio.create_task(self._care(desk, watching.phase(connection.id) * spread))
                 self._caring[connection.id] = task
                 task.add_done_callback(partial(self._cared, connection.id))
+
+    async def _rests(self, desk: Desk, now: datetime) -> bool:
+        """Whether there is nothing to do for a connection that nobody has opened: it does not change, so one peek tells."""
+        if desk.is_open:
+            self._resting.pop(desk.id, None)
+            return False
+        if desk.id not in self._resting:
+            self._resting[desk.id] = watching.rests_until(desk.peek())
+            if len(self._resting) % SLICE == 0:
+                await asyncio.sleep(0)  # others are answered meanwhile
+        return now < self._resting[desk.id]
 
     def _cared(self, connection_id: str, _task: asyncio.Task[None]) -> None:
         self._caring.pop(connection_id, None)
