@@ -1,4 +1,4 @@
-"""The joined rooms, as the handlers see them.
+"""The house, as the handlers see it, with its rooms (building.py) while the vault is open.
 
 Built by `serve` alone. Where the vault could not be opened, the house stands without rooms: the open status still
 answers and says what is wrong, everything else is refused with the same sentence.
