@@ -53,7 +53,7 @@ async def finish_headers(request: web.BaseRequest, response: web.StreamResponse)
 def _learn(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Know a request the next time, where its handler says that the answer may be given again."""
     wish, protocol = request.get(REPEATABLE), request.protocol
-    if wish is None or request.method != hdrs.METH_GET or not response.keep_alive:
+    if wish is None or request.method != hdrs.METH_GET or response.status != HTTPStatus.OK or not response.keep_alive:
         return
     if not isinstance(protocol, QuietHandler) or not protocol.heard:
         return

@@ -171,12 +171,17 @@ class Vault(Ailing):
         return self._known.ledger.version
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Transaction, None]:
+    async def transaction(self, *, together: bool = False) -> AsyncGenerator[Transaction, None]:
         """One transaction: all of it on disk when the block ends, or nothing of it.
 
-        Blocks run one after the other. Those that wait for their turn while one runs are committed together with it, so
-        what a block reads may be undone as long as it has not ended: nothing may leave it before that. Cancelled before
-        its end, it is undone; cancelled while it waits for the commit, it is committed first.
+        Blocks run one after the other, and what follows a block runs before the next one begins, so that who keeps what is
+        stored in memory too may change it there. Cancelled before its end, a block is undone; cancelled while it waits for
+        the commit, it is committed first.
+
+        Args:
+            together: the next block may begin before this one is on disk, if they wait for one commit: for who only goes
+                by what the transaction itself reads. What a block reads may then be undone as long as it has not ended:
+                nothing may leave it before that.
 
         Raises:
             VaultUnwritable: the disk did not take it, or another program holds the vault; nothing was changed.
@@ -190,7 +195,7 @@ class Vault(Ailing):
                 group = await self._joined()
                 async with self._block(group) as tx:
                     yield tx
-                if group.is_full:
+                if group.is_full or not together:
                     await to_the_end(self._commit())
             finally:
                 if is_first and self._group is not None:

@@ -207,6 +207,20 @@ async def test_a_row_that_cannot_be_written_keeps_the_token_back(near: Near, tmp
     assert given.split()[1] == b"200"
 
 
+async def test_a_refusal_is_never_given_again(near: Near, tmp_path: Path) -> None:
+    """What was refused at the first time, and is not any more, has nothing of the refusal about it."""
+    last = await near.house.rooms.activity.newest()
+    with closing(sqlite3.connect(tmp_path / "data" / "activity.db")) as stranger:
+        stranger.execute("INSERT INTO activity VALUES (?, x'00')", (last + 1,))
+        stranger.commit()
+
+    refused, given, again = await heard(near, *[near.asking] * 3)
+
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert given.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert without_date(again) == without_date(given)
+
+
 async def test_time_ends_what_it_ends_for_a_repetition_too(near: Near) -> None:
     """A grant for a while is over when it is over, whatever was heard before."""
     await near.house.rooms.access.regrant(

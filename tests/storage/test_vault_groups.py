@@ -28,14 +28,14 @@ def app(app_id: str, secret: str | None = None) -> App:
 
 async def put(vault: Vault, *made: App) -> None:
     """A transaction that writes some apps."""
-    async with vault.transaction() as tx:
+    async with vault.transaction(together=True) as tx:
         for one in made:
             await apps.put(tx, one)
 
 
 async def secrets(vault: Vault) -> dict[str, str | None]:
     """Every app's secret, by its id."""
-    async with vault.transaction() as tx:
+    async with vault.transaction(together=True) as tx:
         return {one.id: one.client_secret for one in await apps.load_all(tx)}
 
 
@@ -65,6 +65,24 @@ async def test_a_crowd_shares_its_commits(opened: Open, asked: Counter[str]) -> 
     assert asked["COMMIT"] <= 2
     assert asked.total() < CROWD / 2
     assert set((await secrets(vault)).values()) == {"new"}
+    await vault.verify()
+
+
+async def test_what_follows_a_transaction_runs_before_the_next_one(opened: Open) -> None:
+    """So who reads memory in a transaction, and changes it after, loses nothing, beside those who share commits too."""
+    vault, kept = await opened(), [0]
+
+    async def count() -> None:
+        async with vault.transaction() as tx:
+            following = kept[0] + 1
+            await apps.put(tx, app("counter", str(following)))
+        kept[0] = following
+
+    beside = (put(vault, app(str(number), "new")) for number in range(CROWD))
+    await asyncio.gather(*(work for pair in zip((count() for _ in range(CROWD)), beside, strict=True) for work in pair))
+
+    assert kept[0] == CROWD
+    assert (await secrets(vault))["counter"] == str(CROWD)
     await vault.verify()
 
 
@@ -128,7 +146,7 @@ async def test_a_block_that_fails_takes_back_its_own_changes_only(told: bool, op
     await put(vault, app("a", "old"), app("b", "old"))
 
     async def fail() -> None:
-        async with vault.transaction() as tx:
+        async with vault.transaction(together=True) as tx:
             await apps.put(tx, app("a", "bad"))
             await apps.put(tx, app("c", "bad"))
             await tx.remove(APPS, "b")
@@ -191,7 +209,7 @@ async def test_any_crowd_leaves_what_it_was_told(seed: int, opened: Open) -> Non
     vault, chance = await opened(), random.Random(seed)  # noqa: S311 - which order, not which key
 
     async def block(number: int) -> None:
-        async with vault.transaction() as tx:
+        async with vault.transaction(together=True) as tx:
             for part in ("left", "right"):
                 await apps.put(tx, app(f"{part} {number}", str(number)))
                 await wander(tx)

@@ -76,7 +76,7 @@ async def crowd(home: Path) -> None:
         while True:
             count += 1
             say(f"begun {name} {count}")
-            async with vault.transaction() as tx:
+            async with vault.transaction(together=True) as tx:
                 await apps.put(tx, App(id=name, client_id=name, client_secret=str(count), created_at=NOW))
             say(f"done {name} {count}")
 

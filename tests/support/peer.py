@@ -203,7 +203,7 @@ class Client:
     def held(self, name: str) -> str:
         """The token, which must be there."""
         answer = self.ask(name)
-        assert answer.status == 200, answer.body
+        assert answer.status == 200, (answer.status, answer.headers, answer.body)
         return str(answer.json()["access_token"])
 
     def reject(self, name: str, dead: str) -> Answer:

@@ -100,7 +100,7 @@ class Renewal:
             intent = RotationIntent(
                 connection_id=connection.id, generation=connection.generation, sent_at=self._clock.now()
             )
-            async with self._vault.transaction() as tx:
+            async with self._vault.transaction(together=True) as tx:
                 connections.expect(tx, connection.id, connection.generation)  # it may have moved on while we waited
                 await rotations.begin(tx, intent)
             return await self._outside.post_form(connection.login_origin + oauth.TOKEN_PATH, form)
@@ -131,12 +131,12 @@ class Renewal:
     async def _lost(self, connection: Connection, failure: Failure, *, lost: bool, before: bool) -> Outcome:
         rotation_open = lost or before
         if not rotation_open:
-            async with self._vault.transaction() as tx:
+            async with self._vault.transaction(together=True) as tx:
                 await rotations.finish(tx, connection.id)
         return Outcome(connection=connection, trouble=failure, lost=lost, rotation_open=rotation_open)
 
     async def _settled(self, new: Connection, replaces: int) -> Outcome:
-        async with self._vault.transaction() as tx:
+        async with self._vault.transaction(together=True) as tx:
             await connections.update(tx, new, expected_generation=replaces)
             await rotations.finish(tx, new.id)
         return Outcome(connection=new)
@@ -161,7 +161,7 @@ class Renewal:
         if lifetime is None:
             return None
         known = replace(session, expires_at=session.issued_at + timedelta(seconds=lifetime))
-        async with self._vault.transaction() as tx:
+        async with self._vault.transaction(together=True) as tx:
             present = await connections.get(tx, connection.id) or connection  # it may be blocked by now: that stays
             learned = replace(present, session=known)
             await connections.update(tx, learned, expected_generation=connection.generation)
