@@ -283,7 +283,10 @@ async def test_a_bus_that_freezes_does_not_keep_us(tmp_path: Path) -> None:
         async with drawing(session) as drawer:
             async with screen(session) as (adapter, heard):
                 adapter.show(NOTICE, heard.append)
-                await eventually(lambda: drawer.screen)
+                adapter.show(replace(NOTICE, key="other"), heard.append)
+                await eventually(lambda: len(drawer.screen) == 2)
+                adapter.withdraw("other")
+                await eventually(lambda: len(drawer.screen) == 1)  # so it has heard the number of the first one too
                 session.started[0].send_signal(signals.SIGSTOP)
                 adapter.show(replace(NOTICE, title="again"), heard.append)
                 await asyncio.sleep(0)
