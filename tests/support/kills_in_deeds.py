@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from support.kills import NAME, Campaign, End, Loss, Phase
-from support.peer import connect, walk
+from support.peer import connect, reconnect, view, walk
 from support.service import MESHMESHD, PIN, environment
 
 ROOT = "/services/data/v66.0"
@@ -26,6 +26,7 @@ APP = "signs-in-again"  # so that the sign-ins which are cut off push nobody els
 PASSPHRASE = "a backup's passphrase"
 SOONER, LATER = 0.6, 1.5  # what becomes of the time for kills after one that came too late, or in time
 SETTLED_SECONDS = 30.0
+_NEEDS_YOU, _TRIES_AGAIN = 409, 503
 CUT_OFF = (OSError, http.client.HTTPException, IndexError, ValueError, AssertionError)
 
 
@@ -145,15 +146,30 @@ def _settled(campaign: Campaign, path: str, token: str) -> list[str]:
     while time.monotonic() < deadline:
         seen = campaign.service.call("GET", path, token=token, headers={"Prefer": "wait=1"}).json()
         if seen["status"] == "held":
-            campaign.service.call("POST", f"{path}/approve", {"pin": PIN}, owner=True)
+            if campaign.service.call("POST", f"{path}/approve", {"pin": PIN}, owner=True).status == _NEEDS_YOU:
+                _mend(campaign)
         elif seen["status"] not in {"approved", "running"}:
             return [str(item["status"]) for item in seen["items"]]
     raise Loss(f"a plan that was cut off never ended: {path}")
 
 
+def _mend(campaign: Campaign) -> None:
+    """Sign in again, where the kill cut off a refresh too, which a dead session had made needful: that must be told."""
+    seen = view(campaign.service, NAME)
+    if (seen["status"], seen["reason"]) != ("needs_you", "rotation_interrupted") or not seen["detail"]:
+        raise Loss(f"after a plan that was cut off the connection is {seen}")
+    reconnect(campaign.service, NAME)
+
+
 def _made(campaign: Campaign, word: str, token: str) -> list[str]:
     soql = quote(f"SELECT Name FROM Account WHERE Name LIKE '{word} %'")
-    found = campaign.service.call("GET", f"/o/{NAME}{ROOT}/query?q={soql}", token=token)
+    deadline = time.monotonic() + SETTLED_SECONDS
+    while True:
+        found = campaign.service.call("GET", f"/o/{NAME}{ROOT}/query?q={soql}", token=token)
+        if found.status == _NEEDS_YOU:
+            _mend(campaign)
+        elif found.status != _TRIES_AGAIN or time.monotonic() > deadline:
+            break
     if found.status != 200:
         raise Loss(f"after a plan that was cut off the org cannot be read: {found.body!r}")
     return [str(row["Name"]) for row in found.json()["records"]]
