@@ -166,7 +166,7 @@ def _made(campaign: Campaign, word: str, token: str) -> list[str]:
     deadline = time.monotonic() + SETTLED_SECONDS
     while True:
         found = campaign.service.call("GET", f"/o/{NAME}{ROOT}/query?q={soql}", token=token)
-        if found.status == _NEEDS_YOU:
+        if b"MESHMESH_RECONNECT_REQUIRED" in found.body:
             _mend(campaign)
         elif found.status != _TRIES_AGAIN or time.monotonic() > deadline:
             break
