@@ -51,7 +51,7 @@ async def finish_headers(request: web.BaseRequest, response: web.StreamResponse)
 
 
 def _learn(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Know a request the next time, where its handler says that the answer may be given again."""
+    """Know a request the next time, where its handler says that the answer may be given again; a refusal never is."""
     wish, protocol = request.get(REPEATABLE), request.protocol
     if wish is None or request.method != hdrs.METH_GET or response.status != HTTPStatus.OK or not response.keep_alive:
         return

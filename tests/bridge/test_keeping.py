@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from meshmesh.paths import Paths
 from meshmesh_bridge.api.status import status_document
 from meshmesh_bridge.house import House
 from meshmesh_bridge.rooms import furnished
@@ -30,17 +29,10 @@ from meshmesh_storage.vault import Vault
 from support.clock import START, FakeClock
 from support.floor import ACME, APP
 from support.full_vault import WEAK
+from support.vaults import paths_of
 
 QUIET = Settings(demo_enabled=False, notifications_enabled=False)
 NOBODY = Consent()
-
-
-def paths_of(home: Path) -> Paths:
-    """Where a home keeps things."""
-    config, data, state, runtime = (home / name for name in ("config", "data", "state", "runtime"))
-    for folder in (config, data, state, runtime):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Paths(config=config, data=data, state=state, runtime=runtime, socket=runtime / "meshmesh.sock")
 
 
 @asynccontextmanager

@@ -15,7 +15,6 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meshmesh.paths import Paths
 from meshmesh_bridge.application import build
 from meshmesh_bridge.arrivals import Arrivals
 from meshmesh_bridge.guard import Guard
@@ -35,6 +34,7 @@ from support.floor import ACME, APP
 from support.meter import resident
 from support.service import PIN, Service, exchange, start
 from support.stranger import as_other_user
+from support.vaults import paths_of
 
 PATH = "/v1/connections/{name}/token"
 
@@ -90,11 +90,8 @@ async def heard(near: Near, *requests: bytes) -> list[bytes]:
 @asynccontextmanager
 async def standing(home: Path) -> AsyncGenerator[Near, None]:
     """A house with `acme` and its program."""
-    config, data, state, runtime = (home / name for name in ("config", "data", "state", "runtime"))
-    for folder in (config, data, state, runtime):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    clock = FakeClock()
-    vault = await Vault.open(data, KeyFile(config / "master.key"), now=clock.now())
+    paths, clock = paths_of(home), FakeClock()
+    vault = await Vault.open(paths.data, KeyFile(paths.config / "master.key"), now=clock.now())
     async with vault.transaction() as tx:
         await apps.put(tx, APP)
         await connections.insert(tx, replace(ACME, kind=Kind.DEMO))  # for which nobody is asked
@@ -124,7 +121,6 @@ async def standing(home: Path) -> AsyncGenerator[Near, None]:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         house.port = runner.addresses[0][1]
-        paths = Paths(config=config, data=data, state=state, runtime=runtime, socket=runtime / "meshmesh.sock")
         async with furnished(house, paths):
             rooms = house.rooms
             wanted = WantedGrant(connection="acme", mode=Mode.BUILD, raw_token=True)

@@ -5,11 +5,20 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from meshmesh.paths import Paths
 from meshmesh_storage.keys import KeyFile
 from meshmesh_storage.vault import Vault
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 Open = Callable[[], Awaitable[Vault]]
+
+
+def paths_of(home: Path) -> Paths:
+    """Where a home keeps things."""
+    config, data, state, runtime = (home / name for name in ("config", "data", "state", "runtime"))
+    for folder in (config, data, state, runtime):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Paths(config=config, data=data, state=state, runtime=runtime, socket=runtime / "meshmesh.sock")
 
 
 @asynccontextmanager

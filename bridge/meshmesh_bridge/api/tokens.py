@@ -79,11 +79,10 @@ async def get_token(request: web.Request) -> web.Response:
     min_ttl = query_integer(request, MIN_TTL.name, low=MIN_TTL.low, high=MIN_TTL.high, default=0)
     connection = await _allowed(request, Consent(wait=prefer_wait(request)))
     client, house = request[CALLER].client, house_of(request)
-    judge = partial(_again, house, house.rooms, client, request.match_info["name"], min_ttl) if client else None
-    answer = await _hand_out(request, connection, min_ttl=min_ttl, rejected=None)
-    if judge is not None:  # not before: a refusal is never given again
+    if client is not None:
+        judge = partial(_again, house, house.rooms, client, request.match_info["name"], min_ttl)
         request[REPEATABLE] = Repeatable(judge)
-    return answer
+    return await _hand_out(request, connection, min_ttl=min_ttl, rejected=None)
 
 
 async def reject_token(request: web.Request) -> web.Response:

@@ -61,14 +61,14 @@ class PairingTokens:
         """The client of a token, if it is known and has not expired."""
         known, now = hash_of(token), self._clock.now()
         client = self._clients.of_token(known)
-        if client is None or (client.expires_at and now >= client.expires_at):
+        if client is None or _has_expired(client, now):
             return None
         return self._here(self._succeeded(client, known) if known == client.next_hash else client, now)
 
     def again(self, seen: Client) -> Client | None:
         """The client as it is now, if the token that it was known by before would still be taken."""
         client, now = self._clients.find(seen.id), self._clock.now()
-        if client is None or client.token_hash != seen.token_hash or (client.expires_at and now >= client.expires_at):
+        if client is None or client.token_hash != seen.token_hash or _has_expired(client, now):
             return None
         return self._here(client, now)
 
@@ -121,6 +121,10 @@ class PairingTokens:
         self._clients.keep(after)
         self._clients.tell(before, after)
         return after, token
+
+
+def _has_expired(client: Client, now: datetime) -> bool:
+    return client.expires_at is not None and now >= client.expires_at
 
 
 def hash_of(token: str) -> bytes:
