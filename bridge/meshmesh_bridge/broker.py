@@ -18,7 +18,8 @@ from meshmesh_bridge.filling import watched
 from meshmesh_bridge.handles import pairing_token
 from meshmesh_bridge.holding import Holding, given
 from meshmesh_bridge.letters import MAX_HELD, REPEATABLE, Letter, plain, read_head, read_letter, read_whole
-from meshmesh_bridge.sending import Errand, Heard, Sending
+from meshmesh_bridge.per_session import PerSession
+from meshmesh_bridge.sending import Errand, Heard, Sending, needles_of
 from meshmesh_daemon.adapters.salesforce import Salesforce
 from meshmesh_daemon.core import soap
 from meshmesh_daemon.core.activity import Deed, Outcome, program
@@ -73,7 +74,9 @@ class Broker:
         self._activity = activity
         self._clock = clock
         self._jobs = BulkJobs()
-        self._sending = Sending(sessions=sessions, salesforce=salesforce, clock=clock, base=base)
+        needles = PerSession(needles_of)
+        desks.listen(needles.changed)
+        self._sending = Sending(sessions=sessions, salesforce=salesforce, clock=clock, base=base, needles=needles)
         self._holding = Holding(plans=plans, jobs=self._jobs, base=base)
 
     async def handle(self, request: web.Request, caller: Caller) -> web.StreamResponse:

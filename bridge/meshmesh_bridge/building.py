@@ -20,7 +20,7 @@ from meshmesh_daemon.usecases.pins import Pins
 from meshmesh_daemon.usecases.presence import Presence
 from meshmesh_daemon.usecases.sessions import Sessions
 from meshmesh_daemon.usecases.strongbox import Strongbox
-from meshmesh_storage.records import Connection, Session
+from meshmesh_storage.records import Connection
 from meshmesh_storage.schema import PLANS, REFUSALS, SIGN_INS
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Rooms:
             found = self._made_plans()
             await found.load()
             self._plans = self._begun(found)
-        ground.desks.listen(self.repeats.changed)
+        ground.desks.listen(self.repeats.bodies.changed)
         ground.desks.listen(self._see)
         if any(desk.status in NEEDS_SOMEBODY for desk in ground.desks):
             _ = self._notifier
@@ -351,7 +351,7 @@ class Rooms:
         )
 
 
-def _token_body(connection: Connection, session: Session) -> bytes:
+def _token_body(connection: Connection) -> bytes:
     from meshmesh_bridge.shapes import token_body
 
-    return token_body(connection, session)
+    return token_body(connection)

@@ -12,22 +12,19 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from aiohttp import hdrs, web
 from aiohttp.helpers import rfc822_formatted_time
 
-from meshmesh_storage.records import Connection, Session
+from meshmesh_bridge.per_session import PerSession
+from meshmesh_storage.records import Connection
 
 MOST = 1024
 LONGEST = 4096  # bytes; a request for a token has a few hundred
 _KEY_BYTES = 32
 _CHANGING: dict[str, str] = {hdrs.CONTENT_LENGTH: "%(length)d", hdrs.DATE: "%(date)s"}
 
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 Ended = Callable[[BaseException | None], None]
-Render = Callable[[Connection, Session], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,48 +74,26 @@ class Repetition:
 
 
 class Repeats:
-    """The requests that were heard last, and the bodies that were made for them.
+    """The requests that were heard last, and the `bodies` that were made for them.
 
     Args:
         render: makes the body that hands out a connection's session.
     """
 
-    def __init__(self, render: Render) -> None:
-        self._render = render
+    def __init__(self, render: Callable[[Connection], bytes]) -> None:
+        self.bodies = PerSession(render)
         self._key = secrets.token_bytes(_KEY_BYTES)
         self._known: dict[bytes, Repetition] = {}
-        self._bodies: dict[str, tuple[Session, bytes]] = {}
 
     def learn(self, heard: bytes, repetition: Repetition) -> None:
         """Know these bytes from now on; who was learned first is forgotten first."""
-        _make_place(self._known)
+        if len(self._known) >= MOST:
+            del self._known[next(iter(self._known))]
         self._known[self._mark(heard)] = repetition
 
     def find(self, heard: bytes) -> Repetition | None:
         """What is known of these bytes."""
         return self._known.get(self._mark(heard)) if len(heard) <= LONGEST else None
 
-    def body(self, live: Connection, session: Session) -> bytes:
-        """The body that hands a session out; made once, and forgotten with the session."""
-        known = self._bodies.get(live.id)
-        if known is not None and known[0] is session:
-            return known[1]
-        _make_place(self._bodies)
-        body = self._render(live, session)
-        self._bodies[live.id] = (session, body)
-        return body
-
-    def changed(self, before: Connection | None, after: Connection | None) -> None:
-        """What is shown of a connection has changed, or it is gone: so is its body."""
-        for connection in (before, after):
-            if connection is not None:
-                self._bodies.pop(connection.id, None)
-
     def _mark(self, heard: bytes) -> bytes:
         return hashlib.blake2b(heard, key=self._key, digest_size=_KEY_BYTES).digest()
-
-
-def _make_place(known: dict[Key, Value]) -> None:
-    """Forget the oldest, where there is no place for one more."""
-    if len(known) >= MOST:
-        del known[next(iter(known))]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from aiohttp import ClientResponse, hdrs, web
 from yarl import URL
@@ -10,6 +10,7 @@ from yarl import URL
 from meshmesh import wire
 from meshmesh_bridge.letters import Letter
 from meshmesh_bridge.passage import Passage, Reading
+from meshmesh_bridge.per_session import PerSession
 from meshmesh_daemon.adapters.salesforce import HostRefused, Lost, Salesforce
 from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.core.errors import Action, Failure, rest_failure, transport_failure
@@ -60,21 +61,12 @@ class Sending:
     salesforce: Salesforce
     clock: Clock
     base: Callable[[], str]
-    _needles: dict[str, tuple[str, Needles]] = field(default_factory=dict[str, tuple[str, Needles]], repr=False)
+    needles: PerSession[Needles]
 
     def passage(self, request: web.Request, live: Connection, path: str) -> Passage:
         """The way back to a client."""
         prefix = f"{self.base()}{wire.BROKER_PREFIX}{live.name}"
-        return Passage(request=request, live=live, prefix=prefix, path=path, needles=self._needles_of(live))
-
-    def _needles_of(self, live: Connection) -> Needles:
-        """What is looked for in the answers of a connection, cut once a session."""
-        token = _token(live)
-        known, needles = self._needles.get(live.id, (None, None))
-        if needles is None or known != token:
-            needles = Needles(token)
-            self._needles[live.id] = (token, needles)
-        return needles
+        return Passage(request=request, live=live, prefix=prefix, path=path, needles=self.needles.of(live))
 
     async def send(self, errand: Errand, live: Connection) -> web.StreamResponse:
         """Send a request, and once more with a fresh session where the first had ended.
@@ -137,6 +129,11 @@ class Sending:
             headers={name.lower(): value for name, value in answer.headers.items()},
             now=self.clock.now(),
         )
+
+
+def needles_of(live: Connection) -> Needles:
+    """What is looked for in the answers to a connection's requests."""
+    return Needles(_token(live))
 
 
 def _token(live: Connection) -> str:

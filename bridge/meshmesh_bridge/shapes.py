@@ -128,9 +128,11 @@ def token_shape(connection: Connection, session: Session) -> Json:
     }
 
 
-def token_body(connection: Connection, session: Session) -> bytes:
-    """`token_shape` as it is sent."""
-    return json.dumps(token_shape(connection, session)).encode()
+def token_body(connection: Connection) -> bytes:
+    """`token_shape` of a connection that has a session, as it is sent."""
+    if connection.session is None:
+        raise ValueError("there is no session to hand out")
+    return json.dumps(token_shape(connection, connection.session)).encode()
 
 
 def sign_in_shape(view: SignInView, house: House) -> Json:

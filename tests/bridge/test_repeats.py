@@ -240,12 +240,12 @@ async def test_a_session_that_is_gone_leaves_no_body_behind(near: Near) -> None:
     live = rooms.connections.live_now(ACME.id)
     assert live is not None
     assert live.session is not None
-    body = rooms.repeats.body(live, live.session)
-    assert rooms.repeats.body(live, live.session) is body
+    body = rooms.repeats.bodies.of(live)
+    assert rooms.repeats.bodies.of(live) is body
 
     await rooms.connections.rename(ACME.id, "acme-two")
 
-    assert rooms.repeats.body(live, live.session) is not body
+    assert rooms.repeats.bodies.of(live) is not body
 
 
 async def test_who_was_heard_first_is_forgotten_first(near: Near) -> None:

@@ -70,7 +70,7 @@ def _again(house: House, rooms: Rooms, seen: Client, name: str, min_ttl: int) ->
     house.used_at = house.clock.monotonic()
     rooms.connections.note_use(live.id, client.name)
     record = partial(rooms.activity.record_soon, program(client), Deed.TOKEN_GIVEN, connection=live.name, detail=GIVEN)
-    return Allowed(rooms.repeats.body(live, live.session), lambda done: record(done=done))
+    return Allowed(rooms.repeats.bodies.of(live), lambda done: record(done=done))
 
 
 async def get_token(request: web.Request) -> web.Response:
