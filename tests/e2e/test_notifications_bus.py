@@ -191,6 +191,19 @@ async def test_a_frozen_service_shows_each_notice_once(session: Desktop) -> None
         assert [call[3] for call in drawer.calls] == [NOTICE.title, "n2"]
 
 
+async def test_what_follows_the_answer_at_once_is_heard(session: Desktop) -> None:
+    """A service that may not disturb closes a bubble right behind its answer, and both are read in one breath."""
+    async with drawing(session) as drawer, screen(session) as (adapter, heard):
+        await eventually(lambda: adapter.has_buttons)
+        drawer.frozen = True
+        adapter.show(NOTICE, heard.append)
+        await eventually(lambda: drawer.unanswered)
+        drawer.answer_and_dismiss()
+        await eventually(lambda: heard)
+
+        assert heard == [Dismissed(NOTICE.key)]
+
+
 async def test_a_refused_notice_does_not_keep_the_others_back(session: Desktop) -> None:
     """A service may have too many bubbles, or dislike one: the next one is tried, and the refused one when it changes."""
     async with drawing(session) as drawer, screen(session) as (adapter, heard):

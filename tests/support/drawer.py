@@ -1,6 +1,7 @@
 """A notification service on a real bus that does what a test says, and remembers what it was asked to draw."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -68,6 +69,13 @@ class Drawer:
         for message in self.unanswered:
             await send(self.bus, self.answer(message))
 
+    def answer_and_dismiss(self) -> None:
+        """Answer one call and close its bubble; the loop stands still until the bus has passed both on."""
+        send(self.bus, self.answer(self.unanswered.pop()))
+        number, _ = self.screen.popitem()
+        send(self.bus, _signal("NotificationClosed", "uu", number, 2))
+        time.sleep(0.2)
+
     async def press(self, number: int, action: str) -> None:
         """The person presses a button."""
         await signal(self.bus, "ActionInvoked", "us", number, action)
@@ -78,24 +86,25 @@ class Drawer:
         await signal(self.bus, "NotificationClosed", "uu", number, 2)
 
 
-async def send(sender: MessageBus, message: Message) -> None:
-    """Send a message that gets no answer."""
-    await sender.send(message)  # pyright: ignore[reportUnknownMemberType] - dbus-fast says no more than Future
+def send(sender: MessageBus, message: Message) -> "asyncio.Future[None]":
+    """Send a message that gets no answer; it leaves now, and is awaited where it matters that it has left."""
+    return sender.send(message)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - dbus-fast says no more than Future
 
 
 async def signal(sender: MessageBus, member: str, signature: str, *body: object, to: str | None = None) -> None:
     """Send a signal of the notification service's, whoever we are."""
-    await send(
-        sender,
-        Message(
-            message_type=MessageType.SIGNAL,
-            path=PATH,
-            interface=NAME,
-            member=member,
-            signature=signature,
-            body=list(body),
-            destination=to,
-        ),
+    await send(sender, _signal(member, signature, *body, to=to))
+
+
+def _signal(member: str, signature: str, *body: object, to: str | None = None) -> Message:
+    return Message(
+        message_type=MessageType.SIGNAL,
+        path=PATH,
+        interface=NAME,
+        member=member,
+        signature=signature,
+        body=list(body),
+        destination=to,
     )
 
 

@@ -179,7 +179,13 @@ async def _gone(bus: "MessageBus") -> None:
 
 
 def _hand_on(message: "Message", heard: Callable[[Signal], None]) -> None:
+    """Hand a signal on after the answers that came before it.
+
+    Who waits for an answer goes on a turn after it was read: a button pressed right behind the bubble's number, read in
+    the same breath, would be nobody's.
+    """
     from dbus_fast import MessageType
 
     if message.message_type is MessageType.SIGNAL:
-        heard(Signal(message.sender, message.interface, message.member, tuple(message.body)))
+        signal = Signal(message.sender, message.interface, message.member, tuple(message.body))
+        asyncio.get_running_loop().call_soon(heard, signal)
