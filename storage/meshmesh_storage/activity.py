@@ -1,7 +1,8 @@
 """The activity: an append-only file beside the vault, its rows sealed and chained, written a group at a time.
 
 It is a database of its own so that a row never waits for the vault's fsync. synchronous=NORMAL: what was reported as
-written outlives the death of the process at any moment; a power cut may take the last moments.
+written outlives the death of the process at any moment; a power cut may take the last moments. A row that comes alone
+may go to the `Tail` first, and into the database with the next group, before whatever is read or written there.
 
 Invariants: a group of rows and the sealed end of the chain go to disk in one statement, so both or neither are there;
 rows are never changed, and are removed only from the old end, after they were proven. Damage is told by `verify` and
@@ -9,32 +10,27 @@ never mended: a broken row stays where it is.
 """
 
 import asyncio
-import os
-import shlex
 import sqlite3
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import cast
 
 import aiosqlite
 
-from meshmesh_storage import database
+from meshmesh_storage import activity_file, database
+from meshmesh_storage.activity_file import in_our_words
 from meshmesh_storage.activity_proof import Broken, Proof, Verdict
 from meshmesh_storage.activity_rows import ENDS_SEQ, GENESIS, Ends, Entry, Link, Row, open_row, reseal_row, seal_row
-from meshmesh_storage.errors import SchemaTooNew, VaultClosed, VaultCorrupt, VaultError, VaultTampered, VaultUnwritable
-from meshmesh_storage.paths import FILE_MODE, private_file
+from meshmesh_storage.activity_tail import SUFFIX, Tail
+from meshmesh_storage.errors import VaultClosed, VaultError, VaultUnwritable
 from meshmesh_storage.sealing import Sealer
 from meshmesh_storage.unbroken import to_the_end
 
 FILE_NAME = "activity.db"
-APPLICATION_ID = 0x4D4D4131  # "MMA1"
-FORMAT = 1
 MOST_AT_ONCE = 128  # rows in one statement
 PIECE = 1000  # rows that are read or pruned at once
 _LEAST = -(1 << 63)
-_CREATE = "CREATE TABLE activity (seq INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT"
 # A number that is taken makes the whole statement fail (NULL for NOT NULL); the ends alone, at 0, are replaced.
 _APPEND = (
     "INSERT INTO activity (seq, sealed) VALUES {} ON CONFLICT (seq) DO UPDATE"
@@ -63,6 +59,7 @@ class ActivityLog:
         self._writing = asyncio.Lock()
         self._proving = asyncio.Lock()
         self._closed = False
+        self._tail: Tail  # from `open`, as soon as the ends are known
 
     @classmethod
     async def open(cls, folder: Path, sealer: Sealer) -> "ActivityLog":
@@ -76,20 +73,18 @@ class ActivityLog:
             VaultError: each case with its next step. Rows that were changed are no reason to refuse: see `verify`.
         """
         path = folder / FILE_NAME
-        try:
-            await asyncio.to_thread(_ensure_file, path)
-            db = await database.connect(path)
-        except (OSError, sqlite3.Error) as error:
-            raise _in_our_words(error, path) from None
+        db = await activity_file.connect(path)
         log = cls(db, path, sealer)
         try:
             await db.execute_fetchall("PRAGMA synchronous = NORMAL")
-            await log._found_or_check()
+            if await activity_file.is_new(db, path):
+                await activity_file.found(db, (ENDS_SEQ, log._ends.seal(sealer)))
             await log._find_ends()
+            log._tail = await to_the_end(asyncio.to_thread(Tail.open, _tail_of(path), sealer, log._ends.tail))
         except BaseException as error:
             await database.close(db)
-            if isinstance(error, sqlite3.Error):
-                raise _in_our_words(error, path) from None
+            if isinstance(error, OSError | sqlite3.Error):
+                raise in_our_words(error, path) from None
             raise
         return log
 
@@ -100,43 +95,79 @@ class ActivityLog:
     async def _close(self) -> None:
         async with self._writing:
             if not self._closed:
+                await self._settle_if_it_can_be()
                 self._closed = True
+                with suppress(OSError):
+                    await asyncio.to_thread(self._tail.close)
                 await self._db.close()
 
     @property
     def last(self) -> int:
         """The number of the newest row; 0 where there is none."""
-        return self._ends.last.seq
+        return self._ends.last.seq + self.waiting
+
+    @property
+    def waiting(self) -> int:
+        """How many rows are written and not in the database yet: the next `append` brings them there, and an empty one too."""
+        return len(self._tail.entries)
+
+    def put(self, entry: Entry) -> bool:
+        """Write one row at once, beside the database.
+
+        Args:
+            entry: what happened.
+
+        Returns:
+            Whether it is written, as safely as by `append`; if not, that is the way for it.
+        """
+        return not self._closed and not self._writing.locked() and self._tail.put(entry)
+
+    async def _settle(self) -> None:
+        if self.waiting and not self._closed:
+            await self._write(())
+
+    async def _settle_if_it_can_be(self) -> None:
+        with suppress(VaultUnwritable):
+            await self._settle()
 
     async def append(self, entries: Sequence[Entry]) -> None:
-        """Write a group of rows, at most `MOST_AT_ONCE`; they are committed when this returns.
+        """Write a group of rows, at most `MOST_AT_ONCE`, behind those that wait; they are committed when this returns.
 
         Raises:
             VaultUnwritable: none of them was written.
         """
         async with self._writing:
             self._refuse_if_closed()
-            ends, rows = self._ends, Stored()
-            for seq, entry in enumerate(entries, self._taken + 1):
-                raw = entry.to_bytes(seq)
-                link = Link(seq, ends.last.follow(raw))
-                rows.append((seq, seal_row(self._sealer, seq, link.hash, raw)))
-                ends = ends.ended_with(link)
-            rows.append((ENDS_SEQ, ends.seal(self._sealer)))
-            statement = _APPEND.format(", ".join(["(?, ?)"] * len(rows)))
-            try:
-                await self._db.execute_fetchall(statement, [value for row in rows for value in row])
-            except asyncio.CancelledError:
-                await to_the_end(self._look_again())  # the statement is executed all the same
-                raise
-            except sqlite3.IntegrityError:
-                self._taken = await self._highest()
-                raise VaultUnwritable(
-                    f"Another program has written to {self._path}.", "Look for what it did: meshmesh activity --verify"
-                ) from None
-            except sqlite3.Error as error:
-                raise _in_our_words(error, self._path) from None
-            self._ends, self._taken = ends, ends.last.seq
+            await self._write(entries)
+
+    async def _write(self, entries: Sequence[Entry]) -> None:
+        last, rows = self._ends.last, Stored()
+        for seq, entry in enumerate((*self._tail.entries, *entries), self._taken + 1):
+            raw = entry.to_bytes(seq)
+            last = Link(seq, last.follow(raw))
+            rows.append((seq, seal_row(self._sealer, seq, last.hash, raw)))
+        ends = self._ends.ended_with(last, tail=self._tail.last)
+        rows.append((ENDS_SEQ, ends.seal(self._sealer)))
+        statement = _APPEND.format(", ".join(["(?, ?)"] * len(rows)))
+        try:
+            await self._db.execute_fetchall(statement, [value for row in rows for value in row])
+        except asyncio.CancelledError:
+            await to_the_end(self._look_again())  # the statement is executed all the same
+            raise
+        except sqlite3.IntegrityError:
+            self._taken = await self._highest()
+            raise VaultUnwritable(
+                f"Another program has written to {self._path}.", "Look for what it did: meshmesh activity --verify"
+            ) from None
+        except sqlite3.Error as error:
+            raise in_our_words(error, self._path) from None
+        self._believe(ends, ends.last.seq)
+
+    def _believe(self, ends: Ends, taken: int) -> None:
+        """The database ends so."""
+        self._ends, self._taken = ends, taken
+        if ends.tail == self._tail.last:
+            self._tail.clear()
 
     async def page(self, after: int, limit: int) -> list[Row]:
         """Rows in their order; one that does not open has no entry.
@@ -148,6 +179,9 @@ class ActivityLog:
         Raises:
             VaultError: the file cannot be read.
         """
+        if self.waiting:
+            async with self._writing:
+                await self._settle_if_it_can_be()
         stored = await self._read(max(after, 0) + 1, self._ends.last.seq, limit)
         return [open_row(self._sealer, seq, sealed) for seq, sealed in stored]
 
@@ -159,6 +193,7 @@ class ActivityLog:
         """
         async with self._proving:
             async with self._writing:
+                await self._settle_if_it_can_be()
                 ends, taken, kept = self._ends, await self._highest(), await self._stored_ends()
             proof = Proof(self._sealer, ends)
             try:
@@ -215,6 +250,7 @@ class ActivityLog:
             VaultUnwritable: the piece stays as it was.
         """
         async with self._writing:
+            await self._settle()
             stored = await self._read(after + 1, self._ends.last.seq, PIECE)
             anew = await asyncio.to_thread(_resealed, self._sealer, stored)
             await to_the_end(self._at_once(self._write_anew(anew, ends=self._ends if not stored else None)))
@@ -233,7 +269,7 @@ class ActivityLog:
         try:
             busy = await database.value(self._db, "PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
-            raise _in_our_words(error, self._path) from None
+            raise in_our_words(error, self._path) from None
         if busy:
             raise database.held(self._path.parent)
 
@@ -248,10 +284,11 @@ class ActivityLog:
         """
         async with self._writing:
             self._refuse_if_closed()
+            await self._settle()
             try:
                 await to_the_end(database.copy(self._db, path))
             except sqlite3.Error as error:
-                raise _in_our_words(error, path) from None
+                raise in_our_words(error, path) from None
 
     async def _remove(self, ends: Ends) -> None:
         await to_the_end(self._at_once(self._cut(ends)))
@@ -270,31 +307,7 @@ class ActivityLog:
             work.close()
             with suppress(sqlite3.OperationalError):  # no transaction: BEGIN failed, or SQLite has undone it
                 await self._db.execute_fetchall("ROLLBACK")
-            raise _in_our_words(error, self._path) from None
-
-    async def _found_or_check(self) -> None:
-        layout = await self._db.execute_fetchall("SELECT sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
-        found = [str(row[0]) for row in layout]
-        kind = await database.value(self._db, "PRAGMA application_id")
-        version = cast("int", await database.value(self._db, "PRAGMA user_version"))
-        if not found and kind == 0:
-            await self._found()
-        elif kind != APPLICATION_ID:
-            raise VaultCorrupt(f"{self._path} is not an activity of MeshMesh's.", _move_away(self._path))
-        elif version > FORMAT:
-            raise SchemaTooNew(
-                f"A newer MeshMesh wrote {self._path} (format {version}).", "Install that version again."
-            )
-        elif found != [_CREATE]:
-            raise VaultTampered(f"The layout of {self._path} was changed outside MeshMesh.", _move_away(self._path))
-
-    async def _found(self) -> None:
-        await self._db.execute_fetchall("BEGIN IMMEDIATE")
-        await self._db.execute_fetchall(_CREATE)
-        await self._put_ends(self._ends)
-        await self._db.execute_fetchall(f"PRAGMA application_id = {APPLICATION_ID}")
-        await self._db.execute_fetchall(f"PRAGMA user_version = {FORMAT}")
-        await self._db.execute_fetchall("COMMIT")
+            raise in_our_words(error, self._path) from None
 
     async def _find_ends(self) -> None:
         """Where to go on. Ends that are not as we left them are told for ever, and no reason to stop recording."""
@@ -309,7 +322,8 @@ class ActivityLog:
 
     async def _look_again(self) -> None:
         with suppress(VaultError):
-            self._taken, self._ends = await self._highest(), await self._stored_ends() or self._ends
+            taken = await self._highest()
+            self._believe(await self._stored_ends() or self._ends, taken)
 
     async def _put_ends(self, ends: Ends) -> None:
         await self._db.execute_fetchall(
@@ -332,7 +346,7 @@ class ActivityLog:
         try:
             return [(row[0], row[1]) for row in await self._db.execute_fetchall(statement, parameters)]
         except sqlite3.Error as error:
-            raise _in_our_words(error, self._path) from None
+            raise in_our_words(error, self._path) from None
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
@@ -356,27 +370,5 @@ def _proven_until(proof: Proof, stored: Stored, before: datetime, keep: int) -> 
     return due
 
 
-def _ensure_file(path: Path) -> None:
-    """An empty private file where there is none; SQLite gives its log the same mode."""
-    for suffix in ("", *database.SIDE_FILES):
-        private_file(path.with_name(path.name + suffix))
-    if path.exists():
-        return
-    if any(path.with_name(path.name + suffix).exists() for suffix in database.SIDE_FILES):
-        raise VaultCorrupt(f"{path} is not there, and its log is.", _move_away(path))
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE))
-
-
-def _in_our_words(error: OSError | sqlite3.Error, path: Path) -> VaultError:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return VaultCorrupt(f"The activity in {path} is damaged ({error}).", _move_away(path))
-    return VaultUnwritable(
-        f"The activity in {path} cannot be read or written ({error}).",
-        f"Look at the disk space and rights of {path.parent}.",
-    )
-
-
-def _move_away(path: Path) -> str:
-    folder, name = shlex.quote(str(path.with_suffix(".old"))), shlex.quote(str(path))
-    return f"Put a backup back, or keep it aside and begin a new one: mkdir {folder} && mv {name}* {folder}"
+def _tail_of(path: Path) -> Path:
+    return path.with_name(path.name + SUFFIX)

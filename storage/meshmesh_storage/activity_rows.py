@@ -8,7 +8,7 @@ is sealed together with its row, since the hash of a text that can be guessed wo
 import hashlib
 import json
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -149,26 +149,29 @@ def reseal_row(sealer: Sealer, seq: int, sealed: bytes) -> bytes | None:
 class Ends:
     """Both ends of the chain: the last row that was pruned (the beginning), and the newest one.
 
-    `lost` is the number of the row before which the ends themselves were once taken away or changed, else None.
+    `lost` is the number of the row before which the ends themselves were once taken away or changed, else None. `tail` is
+    the number, there, of the newest row that was taken over from the `Tail`.
     """
 
     first: Link = Link(0, GENESIS)
     last: Link = Link(0, GENESIS)
     lost: int | None = None
+    tail: int = 0
 
-    def ended_with(self, last: Link) -> "Ends":
-        """With a newer row at the end."""
-        return Ends(self.first, last, self.lost)
+    def ended_with(self, last: Link, tail: int) -> "Ends":
+        """With newer rows at the end, among them those of the tail up to a number."""
+        return replace(self, last=last, tail=tail)
 
     def begun_after(self, first: Link) -> "Ends":
         """With a later beginning; a loss that lies before it is forgotten with the rows."""
-        return Ends(first, self.last, self.lost if self.lost is not None and self.lost > first.seq else None)
+        return replace(self, first=first, lost=self.lost if self.lost is not None and self.lost > first.seq else None)
 
     def seal(self, sealer: Sealer) -> bytes:
         """The sealed form."""
         first, last = (f'[{end.seq},"{end.hash.hex()}"]' for end in (self.first, self.last))
         lost = "null" if self.lost is None else str(self.lost)
-        return sealer.seal(f'{{"first":{first},"last":{last},"lost":{lost}}}'.encode(), _place(ENDS_SEQ))
+        said = f'{{"first":{first},"last":{last},"lost":{lost},"tail":{self.tail}}}'
+        return sealer.seal(said.encode(), _place(ENDS_SEQ))
 
     @classmethod
     def open(cls, sealer: Sealer, sealed: bytes) -> "Ends | None":
@@ -182,6 +185,7 @@ class Ends:
             Link(first, bytes.fromhex(first_hash)),
             Link(last, bytes.fromhex(last_hash)),
             cast("int | None", document["lost"]),
+            cast("int", document.get("tail", 0)),  # the first programs knew none
         )
 
 

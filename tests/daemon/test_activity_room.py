@@ -11,13 +11,13 @@ import pytest
 from meshmesh_daemon.core.activity import OWNER, SERVICE, TERMINAL, Change, Deed, Outcome, changes, program, sentence
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.usecases import activity as room
-from meshmesh_daemon.usecases.activity import Activity
+from meshmesh_daemon.usecases.activity import SETTLE_SECONDS, Activity
 from meshmesh_storage.activity import MOST_AT_ONCE, ActivityLog
 from meshmesh_storage.activity_rows import Actor, ActorKind, Entry
 from meshmesh_storage.errors import VaultUnwritable
 from meshmesh_storage.records import Client, Connection, Environment, Grant, Mode, Reason, Status
 from meshmesh_storage.sealing import Sealer
-from support.clock import START, FakeClock, settle
+from support.clock import START, FakeClock, settle, until
 from support.floor import ACME, Floor
 from support.outside import oauth_error
 
@@ -26,10 +26,11 @@ TOKEN = f"00Dx00000000001!{'AQ'.join('secret')}.canary"
 
 
 class CountingLog(ActivityLog):
-    """Remembers the size of each group, and refuses while the disk is full."""
+    """Remembers the size of each group, and refuses while the disk is full, or the database alone is `held`."""
 
     groups: list[int]
     full: bool = False
+    held: bool = False
 
     @classmethod
     async def begin(cls, folder: Path) -> "CountingLog":
@@ -43,10 +44,14 @@ class CountingLog(ActivityLog):
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """Write, or refuse."""
-        if self.full:
+        if self.full or self.held:
             raise VaultUnwritable("The activity cannot be written (disk full).", "Make room.")
         self.groups.append(len(entries))
         await super().append(entries)
+
+    def put(self, entry: Entry) -> bool:
+        """Write, or say no."""
+        return not self.full and super().put(entry)
 
 
 @pytest.fixture
@@ -98,19 +103,66 @@ async def test_a_thousand_records_of_one_turn_are_a_few_statements(activity: Act
     """Group commit: all of one turn in groups as large as a statement may be; each in its order, none lost."""
     await asyncio.gather(*(give(activity, f"Number {number}.") for number in range(1000)))
 
-    assert rows.groups == [MOST_AT_ONCE] * 7 + [1000 - 7 * MOST_AT_ONCE]
+    assert rows.groups == [MOST_AT_ONCE] * 7 + [999 - 7 * MOST_AT_ONCE]  # the first one was alone, as far as it knew
     assert await details(activity) == [f"Number {number}." for number in range(1000)]
     assert (await activity.verify()).rows == 1000
 
 
 async def test_rows_that_come_during_a_commit_share_the_next_one(activity: Activity, rows: CountingLog) -> None:
     """However they come, there is one commit under way and one group behind it."""
-    first = asyncio.create_task(give(activity))
+    two = [asyncio.create_task(give(activity)) for _ in range(2)]
     while not rows.groups:
         await asyncio.sleep(0)
-    await asyncio.gather(first, *(give(activity) for _ in range(50)))
+    await asyncio.gather(*two, *(give(activity) for _ in range(50)))
 
     assert rows.groups == [1, 50]
+
+
+async def test_a_row_that_comes_alone_does_not_wait_for_the_database(activity: Activity, rows: CountingLog) -> None:
+    """It is written when the call returns, in its place among the others."""
+    for number in range(3):
+        recording = give(activity, f"Number {number}.")
+        with pytest.raises(StopIteration):
+            recording.send(None)
+        await asyncio.sleep(0)
+
+    assert rows.groups == []
+    assert rows.last == 3
+    await asyncio.gather(give(activity, "Number 3."), give(activity, "Number 4."))
+    assert await details(activity) == [f"Number {number}." for number in range(5)]
+
+
+async def test_what_was_written_alone_is_in_the_database_soon(
+    activity: Activity, rows: CountingLog, clock: FakeClock
+) -> None:
+    """By itself, and once for all that came meanwhile."""
+    for _ in range(3):
+        await give(activity)
+        await asyncio.sleep(0)
+    await clock.advance(SETTLE_SECONDS)
+    await until(lambda: not rows.waiting)
+
+    assert rows.groups == [0]
+    assert rows.last == 3
+
+
+async def test_a_database_that_takes_nothing_ends_what_is_written_beside_it(
+    activity: Activity, rows: CountingLog, clock: FakeClock
+) -> None:
+    """What was written alone stays where it is and is not told twice; the next ones are refused until it is over."""
+    await give(activity, "First.")
+    await settle()
+    rows.held = True
+    await clock.advance(SETTLE_SECONDS)
+    await until(lambda: activity.trouble is not None)
+    with pytest.raises(Problem):
+        await give(activity, "Refused.")
+    rows.held = False
+    await activity.try_again()
+    assert activity.trouble is None
+    await give(activity, "Second.")
+
+    assert await details(activity) == ["First.", "Second."]
 
 
 async def test_what_cannot_be_written_is_refused(activity: Activity, rows: CountingLog) -> None:
@@ -156,7 +208,7 @@ async def test_notes_on_a_full_disk_do_not_fill_the_memory(
 
 async def test_a_caller_that_goes_away_leaves_its_row(activity: Activity, rows: CountingLog) -> None:
     """A cancelled record hurts nobody who waits with it."""
-    first, second = (asyncio.create_task(give(activity)) for _ in range(2))
+    _, first, second = (asyncio.create_task(give(activity)) for _ in range(3))
     while not rows.groups:
         await asyncio.sleep(0)
     first.cancel()
@@ -164,7 +216,7 @@ async def test_a_caller_that_goes_away_leaves_its_row(activity: Activity, rows: 
     await asyncio.gather(first, return_exceptions=True)
 
     assert first.cancelled()
-    assert rows.last == 2
+    assert rows.last == 3
 
 
 async def test_a_reader_waits_for_news(activity: Activity) -> None:

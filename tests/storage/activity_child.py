@@ -21,13 +21,16 @@ ENTRY = Entry(
 
 
 async def main(folder: Path) -> None:
-    """Write groups of growing size."""
+    """Write groups of growing size, and after each of them some rows alone."""
     log = await ActivityLog.open(folder, Sealer({1: bytes(range(32))}, 1))
     size = 0
     while True:
         size = size % 9 + 1
         await log.append([ENTRY] * size)
         os.write(1, f"{log.last}\n".encode())
+        for _ in range(size - 3):
+            assert log.put(ENTRY)
+            os.write(1, f"{log.last}\n".encode())
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meshmesh_storage.activity import FILE_NAME, FORMAT, ActivityLog
+from meshmesh_storage.activity import FILE_NAME, ActivityLog
+from meshmesh_storage.activity_file import FORMAT
 from meshmesh_storage.activity_rows import Actor, ActorKind, Ends, Entry, Link, open_row
 from meshmesh_storage.errors import SchemaTooNew, UnsafePath, VaultCorrupt, VaultTampered, VaultUnwritable
 from meshmesh_storage.sealing import Sealer
@@ -332,6 +333,7 @@ async def test_nothing_stands_in_clear(opened: Open, tmp_path: Path) -> None:
     )
     await log.append([planted] * 3)
     (first, *_) = await log.page(0, 1)
+    assert log.put(planted)
     on_disk = [path.read_bytes() for path in tmp_path.iterdir()]
     await log.close()
     on_disk += [path.read_bytes() for path in tmp_path.iterdir()]
@@ -342,13 +344,17 @@ async def test_nothing_stands_in_clear(opened: Open, tmp_path: Path) -> None:
 
 
 async def test_the_files_are_private(ten: ActivityLog, tmp_path: Path) -> None:
-    """0600, the log and the index too; a file that others may read is refused."""
-    assert {path.name for path in tmp_path.iterdir()} == {FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm"}
+    """0600, the log, the index and the tail too; a file that others may read is refused."""
+    names = {f"{FILE_NAME}{suffix}" for suffix in ("", "-wal", "-shm", "-tail")}
+    assert {path.name for path in tmp_path.iterdir()} == names
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
     await ten.close()
-    (tmp_path / FILE_NAME).chmod(0o644)
-    with pytest.raises(UnsafePath):
-        await ActivityLog.open(tmp_path, SEALER)
+    for name in (FILE_NAME, f"{FILE_NAME}-tail"):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(0o644)
+        with pytest.raises(UnsafePath):
+            await ActivityLog.open(tmp_path, SEALER)
+        (tmp_path / name).chmod(0o600)
 
 
 async def test_it_is_synced_by_the_log_only(ten: ActivityLog) -> None:

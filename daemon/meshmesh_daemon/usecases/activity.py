@@ -5,7 +5,8 @@ calls it first, so that nothing leaves without its row (a row may tell of someth
 round). `note` does not wait and never refuses: it is for what has happened anyway. Rows that a full disk did not take
 are kept in memory and tried again with the next ones.
 
-Rows of one turn of the loop, and those that come while a commit is under way, go to disk in one statement.
+A row that comes alone is written at once, without a wait for SQLite, and is in the database soon. Rows of one turn of the
+loop, and those that come while a commit is under way, go there in one statement.
 """
 
 import asyncio
@@ -33,6 +34,7 @@ log = logging.getLogger("meshmesh.activity")
 KEPT = timedelta(days=365)
 MOST_ROWS = 1_000_000
 PRUNE_EVERY = timedelta(days=1)
+SETTLE_SECONDS = 0.1  # a row that was written alone is in the database after so long
 MOST_NOTES = 1000  # that wait for the disk; older ones are lost first, and the log says so
 
 
@@ -65,6 +67,8 @@ class Activity(Ailing):
         self._clock = clock
         self._told: deque[_Told] = deque()
         self._writing: asyncio.Task[None] | None = None
+        self._settling: asyncio.Task[None] | None = None
+        self._is_alone = True  # nothing else was told in this turn of the loop
         self._grown = asyncio.Event()
         self._prune_at = clock.now()
 
@@ -138,16 +142,44 @@ class Activity(Ailing):
         )
 
     def _tell(self, told: _Told) -> None:
+        if self._put(told.entry):
+            told.end()
+            return
         self._told.append(told)
         self._begin_to_write()
 
+    def _put(self, entry: Entry) -> bool:
+        """Write a row that comes alone; many are cheaper in one statement, and after trouble the database is asked."""
+        if not self._is_alone or self._told or self._writing is not None or self.trouble is not None:
+            return False
+        if not self._rows.put(entry):
+            return False
+        self._is_alone = False
+        asyncio.get_running_loop().call_soon(self._end_turn)
+        if self._settling is None:
+            self._settling = asyncio.create_task(self._settle_soon())
+        self._grown.set()
+        return True
+
+    def _end_turn(self) -> None:
+        self._is_alone = True
+
+    async def _settle_soon(self) -> None:
+        await self._clock.sleep(SETTLE_SECONDS)
+        self._settling = None
+        self._begin_to_write()
+
+    @property
+    def _is_owing(self) -> bool:
+        return bool(self._told or self._rows.waiting)
+
     def _begin_to_write(self) -> None:
-        if self._told and self._writing is None:
+        if self._is_owing and self._writing is None:
             self._writing = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
         try:
-            while self._told and await self._write_group():
+            while self._is_owing and await self._write_group():
                 await self._prune()
         finally:
             self._writing = None
@@ -239,7 +271,7 @@ class Activity(Ailing):
     async def try_again(self) -> None:
         """Write what the disk did not take before; where nothing waits, trouble is over until the next row."""
         await self._flushed()
-        if not self._told:
+        if not self._is_owing:
             self.trouble = None
 
     async def _flushed(self) -> None:
@@ -249,6 +281,8 @@ class Activity(Ailing):
 
     async def close(self) -> None:
         """Write what was told, then close the file; whoever waits for news is sent away."""
+        if self._settling is not None:
+            self._settling.cancel()
         await self._flushed()
         await self._rows.close()
         self._grown.set()
