@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from meshmesh.wire import Code, Exit, exit_of
+from meshmesh.exits import Exit, exit_of
+from meshmesh.wire import Code
 
 # What to do where the service names no step of its own.
 _NEXT_BY_CODE = {

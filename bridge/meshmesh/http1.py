@@ -4,7 +4,9 @@ One request a connection, no keep-alive: what a command line needs, and small en
 where `http.client` alone would double the time of the whole command. Nothing is imported.
 """
 
-from collections.abc import Callable, Mapping
+TYPE_CHECKING = False  # as in `typing`; the import of `collections` takes longer than all of this
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 MAX_HEAD = 64 * 1024
 _CHUNK = 65536
@@ -32,7 +34,7 @@ def segment(text: str) -> str:
     return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode("utf-8", "replace"))
 
 
-def compose(method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
+def compose(method: str, target: str, headers: "Mapping[str, str]", body: bytes | None = None) -> bytes:
     """The bytes of a request that asks for the connection to be closed after the answer.
 
     Args:
@@ -54,7 +56,7 @@ def compose(method: str, target: str, headers: Mapping[str, str], body: bytes | 
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + (body or b"")
 
 
-def read(receive: Callable[[int], bytes]) -> RawAnswer:
+def read(receive: "Callable[[int], bytes]") -> RawAnswer:
     """Read one answer to its end; interim answers (1xx) are passed over.
 
     Args:
@@ -71,7 +73,7 @@ def read(receive: Callable[[int], bytes]) -> RawAnswer:
 
 
 class _Source:
-    def __init__(self, receive: Callable[[int], bytes]) -> None:
+    def __init__(self, receive: "Callable[[int], bytes]") -> None:
         self._receive = receive
         self._held = b""
 
@@ -112,7 +114,7 @@ def _read_head(source: _Source) -> tuple[int, dict[str, str]]:
     return int(status), {name.lower(): value.strip() for name, _, value in split}
 
 
-def _read_body(source: _Source, status: int, headers: Mapping[str, str]) -> bytes:
+def _read_body(source: _Source, status: int, headers: "Mapping[str, str]") -> bytes:
     if status in {204, 304}:
         return b""
     if headers.get("transfer-encoding", "").lower() == "chunked":

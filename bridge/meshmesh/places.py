@@ -8,9 +8,12 @@ runtime folder in /tmp, ours lies in the state folder, where platformdirs would 
 import os
 import stat
 import sys
-from collections.abc import Mapping
 
 from meshmesh import wire
+
+TYPE_CHECKING = False  # as in `typing`, whose import takes longer than all of this
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PRIVATE = 0o700
 _WRITABLE_BY_OTHERS = 0o022
@@ -28,7 +31,7 @@ class Folders:
         self.runtime = runtime
 
 
-def folders(environ: Mapping[str, str]) -> Folders:
+def folders(environ: "Mapping[str, str]") -> Folders:
     """The four folders.
 
     Args:
@@ -49,18 +52,18 @@ def folders(environ: Mapping[str, str]) -> Folders:
     )
 
 
-def socket_path(environ: Mapping[str, str]) -> str:
+def socket_path(environ: "Mapping[str, str]") -> str:
     """The owner's door."""
     return environ.get(wire.ENV_SOCKET) or f"{folders(environ).runtime}/{wire.SOCKET_NAME}"
 
 
-def _xdg(environ: Mapping[str, str], name: str, default: str) -> str:
+def _xdg(environ: "Mapping[str, str]", name: str, default: str) -> str:
     value = environ.get(name, "")
     base = value if value.startswith("/") else _home(environ) + default
     return os.path.normpath(f"{base}/{wire.APP_NAME}")
 
 
-def _home(environ: Mapping[str, str]) -> str:
+def _home(environ: "Mapping[str, str]") -> str:
     home = environ.get("HOME", "")
     if home.startswith("/"):
         return home
@@ -69,7 +72,7 @@ def _home(environ: Mapping[str, str]) -> str:
     return pwd.getpwuid(os.getuid()).pw_dir
 
 
-def _runtime(environ: Mapping[str, str], state: str) -> str:
+def _runtime(environ: "Mapping[str, str]", state: str) -> str:
     given = environ.get("XDG_RUNTIME_DIR", "")
     usual = f"/run/user/{os.geteuid()}"
     temporary = f"{_temporary_folder(environ)}/runtime-{os.geteuid()}"
@@ -84,7 +87,7 @@ def _runtime(environ: Mapping[str, str], state: str) -> str:
     return os.path.normpath(f"{base}/{wire.APP_NAME}")
 
 
-def _temporary_folder(environ: Mapping[str, str]) -> str:
+def _temporary_folder(environ: "Mapping[str, str]") -> str:
     named = (environ.get(name, "") for name in ("TMPDIR", "TEMP", "TMP"))
     usable = (path for path in named if path.startswith("/") and os.access(path, os.W_OK | os.X_OK))
     return next(usable, "/tmp")  # noqa: S108 - what is taken there is checked by _is_private

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from meshmesh import http1, places, wire
+from meshmesh import exits, http1, places, wire
 from meshmesh.documents import Document
 from meshmesh.failures import Failure, UnexpectedAnswer, Unreachable
 from meshmesh.problems import problem_from
@@ -171,7 +171,7 @@ class Transport:
                 "The request was not sent.",
                 f"{wire.ENV_TOKEN} holds a character that no token has.",
                 f"Set {wire.ENV_TOKEN} to the token that pairing gave.",
-                wire.Exit.SETTINGS,
+                exits.Exit.SETTINGS,
             ) from None
 
 
@@ -208,7 +208,7 @@ def tcp_door(url: str) -> TcpDoor:
             f"{wire.ENV_URL} cannot be used.",
             f"{url!r} is not of the form http://localhost:PORT.",
             f"export {wire.ENV_URL}=http://localhost:{wire.DEFAULT_PORT}",
-            wire.Exit.SETTINGS,
+            exits.Exit.SETTINGS,
         )
     return TcpDoor(int(port), name)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from meshmesh import wire
+from meshmesh import exits, wire
 from meshmesh.paths import Paths, resolve
 from meshmesh_bridge import VERSION, hardening, logs, rooms
 from meshmesh_bridge.application import build
@@ -51,7 +51,7 @@ MAX_FIELD = 8190
 class _Refused(Exception):
     """No start: the sentence, the next step, the exit code."""
 
-    def __init__(self, sentence: str, next_step: str, code: wire.Exit) -> None:
+    def __init__(self, sentence: str, next_step: str, code: exits.Exit) -> None:
         super().__init__(sentence)
         self.next_step = next_step
         self.code = code
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _Refused as refused:
         print(f"meshmeshd: {refused}\n  Next: {refused.next_step}", file=sys.stderr)  # noqa: T201 - the terminal
         return refused.code
-    return wire.Exit.OK
+    return exits.Exit.OK
 
 
 async def _serve() -> None:
@@ -95,7 +95,7 @@ async def _serve() -> None:
     manager = ServiceManager.found(os.environ)
     if not hardening.has_strict_parser():
         step = "Install aiohttp's wheel for this platform, and unset AIOHTTP_NO_EXTENSIONS."
-        raise _Refused("aiohttp has no C parser here, and its other one is too lenient.", step, wire.Exit.SETTINGS)
+        raise _Refused("aiohttp has no C parser here, and its other one is too lenient.", step, exits.Exit.SETTINGS)
     paths = resolve(os.environ)
     with _refusals():
         settings = _settings(paths)
@@ -115,11 +115,11 @@ def _restore(file: Path, *, force: bool) -> None:
             with InstanceLock(paths.runtime / "meshmesh.lock"):
                 restore(file, paths, settings, force=force)
     except VaultError as error:
-        code = wire.Exit.USAGE if isinstance(error, BackupBroken | BackupOlder) else wire.Exit.CANNOT_WRITE
+        code = exits.Exit.USAGE if isinstance(error, BackupBroken | BackupOlder) else exits.Exit.CANNOT_WRITE
         raise _Refused(str(error), error.next_step, code) from None
     except OSError as error:
         raise _Refused(
-            f"{file} could not be restored ({error.strerror}).", "Look at it.", wire.Exit.CANNOT_WRITE
+            f"{file} could not be restored ({error.strerror}).", "Look at it.", exits.Exit.CANNOT_WRITE
         ) from None
 
 
@@ -129,19 +129,19 @@ def _refusals() -> Generator[None, None, None]:
     try:
         yield
     except UnsafePath as unsafe:
-        raise _Refused(str(unsafe), unsafe.next_step, wire.Exit.SETTINGS) from None
+        raise _Refused(str(unsafe), unsafe.next_step, exits.Exit.SETTINGS) from None
     except SettingsError as error:
-        raise _Refused(str(error), "Mend the setting and start again.", wire.Exit.SETTINGS) from None
+        raise _Refused(str(error), "Mend the setting and start again.", exits.Exit.SETTINGS) from None
     except AlreadyRunning as running:
-        raise _Refused(str(running), "Use it, or stop it first.", wire.Exit.CANNOT_CREATE) from None
+        raise _Refused(str(running), "Use it, or stop it first.", exits.Exit.CANNOT_CREATE) from None
     except PortBusy as busy:
         step = "Stop that program, or set MESHMESH_PORT to another port (Salesforce's own sign-in needs 1717)."
-        raise _Refused(str(busy), step, wire.Exit.CANNOT_CREATE) from None
+        raise _Refused(str(busy), step, exits.Exit.CANNOT_CREATE) from None
     except PortReserved as reserved:
         step = "meshmesh doctor   (it names the range that the system keeps for itself)"
-        raise _Refused(str(reserved), step, wire.Exit.CANNOT_CREATE) from None
+        raise _Refused(str(reserved), step, exits.Exit.CANNOT_CREATE) from None
     except FileExistsError as error:
-        raise _Refused(str(error), "Move it away and start again.", wire.Exit.SETTINGS) from None
+        raise _Refused(str(error), "Move it away and start again.", exits.Exit.SETTINGS) from None
 
 
 def _settings(paths: Paths) -> Settings:

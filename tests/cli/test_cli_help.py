@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from meshmesh import wire
+from meshmesh import exits, wire
 from meshmesh.cli.help import FILES, TOPICS
 from support.command_line import Cli
 from support.far_end import FarEnd
@@ -35,7 +35,7 @@ def test_the_exit_codes_are_those_of_the_program(cli: Cli) -> None:
     """None is missing, none is made up."""
     told = {int(code) for code in re.findall(r"^ +(\d+)  ", cli("help", "exit-codes").out, re.MULTILINE)}
 
-    assert told == {int(code) for code in wire.Exit}
+    assert told == {int(code) for code in exits.Exit}
 
 
 def test_the_variables_are_those_that_are_read(cli: Cli) -> None:

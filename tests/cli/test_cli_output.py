@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from meshmesh.cli.output import ago, columns, table, until, wrapped
 from meshmesh.cli.report import printable, three_lines
+from meshmesh.exits import Exit
 from meshmesh.failures import Failure
-from meshmesh.wire import Exit
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 

@@ -12,8 +12,8 @@ from support.far_end import FarEnd, problem, reply
 
 TARGET = "GET /v1/connections/acme/token"
 FORBIDDEN = {
-    "aiohttp", "argparse", "authlib", "click", "cryptography", "dataclasses", "http.client", "logging", "pathlib", "platformdirs",
-    "pydantic", "socket", "ssl", "typing", "urllib", "urllib.parse",
+    "aiohttp", "argparse", "authlib", "click", "collections", "cryptography", "dataclasses", "enum", "http.client", "json",
+    "logging", "pathlib", "platformdirs", "pydantic", "re", "socket", "ssl", "typing", "urllib", "urllib.parse",
 }  # fmt: skip
 # The program itself, in a process that says at its end what it has imported.
 SPY = """
@@ -55,6 +55,26 @@ def test_it_imports_next_to_nothing(far_end: FarEnd) -> None:
     assert ran.stdout == "00D!secret\n"
     assert "meshmesh.cli.quick_token" in imported
     assert not {name for name in imported if name in FORBIDDEN or name.split(".")[0] in FORBIDDEN}
+
+
+@pytest.mark.parametrize(
+    ("body", "token"),
+    [
+        (b'{"access_token": "00D!secret"}', "00D!secret"),
+        (b'{"access_token":"00D!secret"}', "00D!secret"),
+        (b' {"access_token": "00D!secret"}', "00D!secret"),
+        (b'{"token_type": "Bearer", "access_token": "00D!secret"}', "00D!secret"),
+        (b'{"token_type": "{\\"access_token\\": \\"no\\"}", "access_token": "00D!secret"}', "00D!secret"),
+        (b'{"access_token": "00D\\u0021sec\\"ret"}', '00D!sec"ret'),
+        ('{"access_token": "00D!s\u00e9cret"}'.encode(), "00D!s\u00e9cret"),
+    ],
+)
+def test_it_reads_json_in_whatever_form(far_end: FarEnd, body: bytes, token: str) -> None:
+    """The service's own form is read without the parser of JSON; any other form is JSON all the same."""
+    far_end.on(TARGET, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    ran = run("token", "acme", PYTHONUTF8="1")
+
+    assert (ran.returncode, ran.stdout) == (0, token + "\n")
 
 
 def test_importing_the_package_imports_nothing_else() -> None:

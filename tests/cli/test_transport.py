@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from meshmesh.exits import Exit
 from meshmesh.failures import Failure, ProblemError, UnexpectedAnswer, Unreachable
 from meshmesh.transport import TcpDoor, Transport, UnixDoor, from_environment, tcp_door
-from meshmesh.wire import Exit
 from support.far_end import FarEnd, problem, reply
 
 

@@ -126,7 +126,7 @@ async def test_whatever_is_done_to_the_file_the_chain_holds(data: st.DataObject)
             left[at:] = bytes(len(left) - at)
         else:
             left[at] ^= data.draw(st.integers(1, 255), label="change")
-        put_back(folder, left)
+        put_back(folder, bytes(left))
         async with opened(folder) as log:
             assert log.put(entry("last"))
             found = await told(log)

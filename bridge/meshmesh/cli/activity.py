@@ -9,7 +9,7 @@ from meshmesh.cli.options import json_option
 from meshmesh.cli.output import moment, table, terminal_width
 from meshmesh.cli.terminal import Terminal
 from meshmesh.documents import Document
-from meshmesh.wire import Exit
+from meshmesh.exits import Exit
 
 SHOWN = 50
 PAGE = 1000

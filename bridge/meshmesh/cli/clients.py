@@ -11,9 +11,9 @@ from meshmesh.cli.pairing import approve, deny, pair
 from meshmesh.cli.presence import request
 from meshmesh.cli.terminal import Terminal, pass_terminal
 from meshmesh.documents import Document
+from meshmesh.exits import Exit
 from meshmesh.failures import Failure
 from meshmesh.http1 import segment
-from meshmesh.wire import Exit
 
 _UNDER_WAY_SECONDS = 1  # so that a grant that only stays ends no later than before, which would need a person
 

@@ -7,9 +7,9 @@ from meshmesh.cli.output import ago, kind_word, status_word
 from meshmesh.cli.status import EMPTY, connection_table
 from meshmesh.cli.terminal import Terminal, pass_terminal
 from meshmesh.documents import Document
+from meshmesh.exits import Exit
 from meshmesh.http1 import segment
 from meshmesh.problems import next_step
-from meshmesh.wire import Exit
 
 
 @click.command()

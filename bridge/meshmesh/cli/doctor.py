@@ -16,11 +16,11 @@ from meshmesh.cli.options import json_option
 from meshmesh.cli.output import status_word, terminal_width, wrapped
 from meshmesh.cli.terminal import Terminal
 from meshmesh.documents import Document
+from meshmesh.exits import Exit
 from meshmesh.failures import UnexpectedAnswer
 from meshmesh.http1 import segment
 from meshmesh.paths import Paths, resolve
 from meshmesh.problems import next_step
-from meshmesh.wire import Exit
 
 # verdict -> what it is called, and what a script should make of it
 VERDICTS: dict[str, tuple[str, Exit]] = {

@@ -14,7 +14,7 @@ from pathlib import PurePath
 
 import click
 
-from meshmesh import wire
+from meshmesh import exits
 from meshmesh.cli.adopting import adopting
 from meshmesh.cli.lending import LentClient, child_environment, lent, mint, real_token
 from meshmesh.cli.options import MODES, connection_argument
@@ -68,7 +68,7 @@ def execute(context: click.Context, name: str, mode: str | None, with_token: boo
         code = _run_lent(terminal, client, command, with_token=with_token)
     except Failure as failure:
         print(three_lines(failure), end="", file=sys.stderr)
-        code = wire.EXIT_EXEC_FAILED
+        code = exits.EXIT_EXEC_FAILED
     context.exit(code)
 
 
@@ -102,10 +102,10 @@ def run_child(command: Sequence[str], environ: Mapping[str, str], *, who: str = 
         return _await(child, waited)
     except FileNotFoundError:
         print(f"{who}: {command[0]}: command not found", file=sys.stderr)
-        return wire.EXIT_NO_COMMAND
+        return exits.EXIT_NO_COMMAND
     except PermissionError:
         print(f"{who}: {command[0]}: not executable", file=sys.stderr)
-        return wire.EXIT_NOT_EXECUTABLE
+        return exits.EXIT_NOT_EXECUTABLE
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

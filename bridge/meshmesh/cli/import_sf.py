@@ -15,8 +15,8 @@ from meshmesh.cli.report import three_lines
 from meshmesh.cli.sf_orgs import SfOrg
 from meshmesh.cli.signing_in import finish
 from meshmesh.cli.terminal import Terminal
+from meshmesh.exits import Exit
 from meshmesh.failures import Failure
-from meshmesh.wire import Exit
 
 
 @click.command("import-sf")

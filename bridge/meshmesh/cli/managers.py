@@ -11,9 +11,9 @@ from typing import Protocol
 
 from meshmesh.cli import units
 from meshmesh.cli.service import program
+from meshmesh.exits import Exit
 from meshmesh.failures import Failure
 from meshmesh.paths import Paths
-from meshmesh.wire import Exit
 
 _SECONDS = 60.0
 _SCREEN = ("DISPLAY", "WAYLAND_DISPLAY")

@@ -16,10 +16,10 @@ from meshmesh.cli.completing import complete_connections
 from meshmesh.cli.presence import request
 from meshmesh.cli.signing_in import has_browser
 from meshmesh.cli.terminal import Terminal
+from meshmesh.exits import Exit
 from meshmesh.failures import Failure
 from meshmesh.http1 import segment
 from meshmesh.paths import resolve
-from meshmesh.wire import Exit
 
 PAGE_NAME = "open.html"
 PAGE_SECONDS = 5.0  # a browser that starts first has read it by then

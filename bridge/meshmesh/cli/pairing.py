@@ -11,11 +11,11 @@ from meshmesh.cli.output import table, terminal_width, until
 from meshmesh.cli.presence import request
 from meshmesh.cli.terminal import Terminal, pass_terminal, unanswered
 from meshmesh.documents import Document
+from meshmesh.exits import Exit
 from meshmesh.failures import Failure, UnexpectedAnswer
 from meshmesh.http1 import segment
 from meshmesh.problems import problem_from
 from meshmesh.transport import Answer, Transport
-from meshmesh.wire import Exit
 
 _SLOW_DOWN_SECONDS = 5  # RFC 8628, section 3.5
 _ACCESS_REQUEST = "ask-"  # begins the id of a paired program's request; a pairing's code has letters only

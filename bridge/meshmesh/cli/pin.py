@@ -4,9 +4,9 @@ import click
 
 from meshmesh.cli.presence import call, typed
 from meshmesh.cli.terminal import Terminal, pass_terminal
+from meshmesh.exits import Exit
 from meshmesh.failures import Failure, ProblemError
 from meshmesh.transport import Answer
-from meshmesh.wire import Exit
 
 _ATTEMPT = "set the approval PIN"
 

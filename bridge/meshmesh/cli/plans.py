@@ -11,10 +11,10 @@ from meshmesh.cli.output import status_word, table, terminal_width, until
 from meshmesh.cli.presence import request
 from meshmesh.cli.terminal import Terminal, pass_terminal
 from meshmesh.documents import Document
+from meshmesh.exits import Exit
 from meshmesh.failures import Failure
 from meshmesh.http1 import segment
 from meshmesh.transport import Answer
-from meshmesh.wire import Exit
 
 WAIT_SECONDS = 50
 _HEADINGS = ("RECORD", "FIELD", "NOW", "THEN")

@@ -14,7 +14,7 @@ from importlib.metadata import version
 
 import click
 
-from meshmesh import wire
+from meshmesh import exits
 from meshmesh.cli.report import printable, three_lines
 from meshmesh.cli.terminal import Terminal
 from meshmesh.failures import Failure, ProblemError
@@ -149,16 +149,16 @@ def run(arguments: Sequence[str]) -> int:
         return _run(arguments, terminal)
     except BrokenPipeError:
         _drop_stdout()
-        return wire.EXIT_BROKEN_PIPE
+        return exits.EXIT_BROKEN_PIPE
     except OSError as error:
         _drop_stdout()
         return _fail(
-            Failure("A file could not be read or written.", str(error), "df -h", wire.Exit.CANNOT_WRITE), terminal
+            Failure("A file could not be read or written.", str(error), "df -h", exits.Exit.CANNOT_WRITE), terminal
         )
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug has an exit code of its own
         traceback.print_exception(error)
         step = "Report it, with the lines above; CONTRIBUTING.md says how."
-        return _fail(Failure("This is a bug of ours.", type(error).__name__, step, wire.Exit.BUG), terminal)
+        return _fail(Failure("This is a bug of ours.", type(error).__name__, step, exits.Exit.BUG), terminal)
 
 
 def _drop_stdout() -> None:
@@ -174,15 +174,15 @@ def _run(arguments: Sequence[str], terminal: Terminal) -> int:
         return ended.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        return wire.Exit.USAGE
+        return exits.Exit.USAGE
     except click.UsageError as error:
         return _usage(error)
     except Failure as failure:
         return _fail(failure, terminal)
     except (KeyboardInterrupt, click.Abort):
         print(file=sys.stderr)
-        return wire.EXIT_INTERRUPTED
-    return wire.Exit.OK
+        return exits.EXIT_INTERRUPTED
+    return exits.Exit.OK
 
 
 def _usage(error: click.UsageError) -> int:
@@ -193,7 +193,7 @@ def _usage(error: click.UsageError) -> int:
     for line in (f"{path}: {message}", f"  Usage: {usage}", f"  Next: {path} --help"):
         print(printable(line), file=sys.stderr)
     own = error.ctx is not None and error.ctx.info_name == "exec"
-    return wire.EXIT_EXEC_FAILED if own else wire.Exit.USAGE
+    return exits.EXIT_EXEC_FAILED if own else exits.Exit.USAGE
 
 
 def _fail(failure: Failure, terminal: Terminal) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from meshmesh import wire
+from meshmesh import exits, wire
 from meshmesh.failures import Failure, Unreachable
 from meshmesh.paths import Paths
 from meshmesh.transport import Transport, UnixDoor
@@ -100,7 +100,7 @@ def _spawn(environ: Mapping[str, str], output: IO[bytes]) -> subprocess.Popen[by
         )
     except OSError as error:
         raise Failure(
-            "meshmeshd could not be started.", str(error), "Install it again.", wire.Exit.UNREACHABLE
+            "meshmeshd could not be started.", str(error), "Install it again.", exits.Exit.UNREACHABLE
         ) from None
 
 
@@ -128,7 +128,9 @@ def _await_port(process: subprocess.Popen[bytes], endpoint: Path, log: Path, off
         if process.poll() is not None:
             raise _ended(process.returncode, log, offset)
         time.sleep(_PAUSE)
-    raise Failure("meshmeshd did not get ready.", f"It had {START_SECONDS:.0f} s.", f"cat {log}", wire.Exit.UNREACHABLE)
+    raise Failure(
+        "meshmeshd did not get ready.", f"It had {START_SECONDS:.0f} s.", f"cat {log}", exits.Exit.UNREACHABLE
+    )
 
 
 def _port_of(endpoint: Path, pid: int) -> int:
@@ -145,5 +147,5 @@ def _ended(code: int, log: Path, offset: int) -> Failure:
     said = [line.removeprefix("meshmeshd: ") for line in lines if line.startswith("meshmeshd: ")]
     steps = [line.strip().removeprefix("Next: ") for line in lines if line.strip().startswith("Next: ")]
     why = said[-1] if said else f"It ended with exit code {code}."
-    known = code if code in {*wire.Exit} else wire.Exit.UNREACHABLE
-    return Failure("meshmeshd did not start.", why, steps[-1] if steps else f"cat {log}", wire.Exit(known))
+    known = code if code in {*exits.Exit} else exits.Exit.UNREACHABLE
+    return Failure("meshmeshd did not start.", why, steps[-1] if steps else f"cat {log}", exits.Exit(known))

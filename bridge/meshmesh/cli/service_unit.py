@@ -13,9 +13,9 @@ from meshmesh.cli.installation import service_status
 from meshmesh.cli.managers import Manager, found
 from meshmesh.cli.options import json_option
 from meshmesh.cli.terminal import Terminal, pass_terminal
+from meshmesh.exits import Exit
 from meshmesh.failures import Failure
 from meshmesh.paths import Paths, resolve
-from meshmesh.wire import Exit
 
 _ANSWER_SECONDS = 30.0
 _PAUSE = 0.1

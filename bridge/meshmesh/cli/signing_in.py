@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from meshmesh import wire
+from meshmesh import exits, wire
 from meshmesh.cli.output import kind_word
 from meshmesh.cli.terminal import Terminal
 from meshmesh.documents import Document
@@ -125,4 +125,4 @@ def _ended_well(sign_in: Document, attempt: str) -> Document:
         known = error.values.get("status")
         raise problem_from(known if isinstance(known, int) else 409, json.dumps(error.values).encode(), attempt)
     why = "The sign-in was cancelled." if status == "cancelled" else "Nobody signed in within ten minutes."
-    raise Failure(f"Could not {attempt}.", why, "Run the same command again.", wire.Exit.NOT_ALLOWED)
+    raise Failure(f"Could not {attempt}.", why, "Run the same command again.", exits.Exit.NOT_ALLOWED)

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import click
 
-from meshmesh import wire
+from meshmesh import exits, wire
 from meshmesh.cli.report import printable
 from meshmesh.failures import Failure
 from meshmesh.transport import Answer, Transport, from_environment
@@ -112,7 +112,7 @@ class Terminal:
             raise unanswered(question, flag)
         if not click.confirm(question, err=True):
             raise Failure(
-                "Nothing was changed.", "You said no.", "Run the command again to say yes.", wire.Exit.NOT_ALLOWED
+                "Nothing was changed.", "You said no.", "Run the command again to say yes.", exits.Exit.NOT_ALLOWED
             )
 
     def ask(self, question: str, flag: str, *, hidden: bool = False) -> str:
@@ -130,7 +130,7 @@ class Terminal:
 def unanswered(question: str, flag: str) -> Failure:
     """The refusal where a question cannot be put."""
     return Failure(
-        "This needs an answer, and there is nobody to ask.", question, f"Add {flag} to the command.", wire.Exit.USAGE
+        "This needs an answer, and there is nobody to ask.", question, f"Add {flag} to the command.", exits.Exit.USAGE
     )
 
 

@@ -16,9 +16,10 @@ from meshmesh.cli import presence
 from meshmesh.cli.options import json_option
 from meshmesh.cli.terminal import Terminal, pass_terminal
 from meshmesh.documents import Document
+from meshmesh.exits import Exit
 from meshmesh.failures import Failure, ProblemError, Unreachable
 from meshmesh.transport import Answer
-from meshmesh.wire import Code, Exit
+from meshmesh.wire import Code
 
 SLOW_SECONDS = 600.0  # a passphrase is slow on purpose, and so is a large activity
 MIN_PASSPHRASE = 8

@@ -13,8 +13,8 @@ from http.cookiejar import CookieJar
 from typing import IO
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from meshmesh.exits import Exit
 from meshmesh.failures import Failure
-from meshmesh.wire import Exit
 
 MAX_PAGES = 10
 TIMEOUT_SECONDS = 15

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from meshmesh import wire
+from meshmesh import exits
+from meshmesh.exits import Exit
 from meshmesh.failures import Failure
-from meshmesh.wire import Exit
 
 if TYPE_CHECKING:
     from meshmesh.client.views import Connection
@@ -223,6 +223,6 @@ class Refused(Error):
     """
 
     def __init__(self, what: str, why: str, step: str, *, status: int, code: str) -> None:
-        super().__init__(what, why, step, wire.exit_of(status, code))
+        super().__init__(what, why, step, exits.exit_of(status, code))
         self.status = status
         self.code = code

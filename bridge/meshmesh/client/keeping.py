@@ -15,9 +15,9 @@ from typing import Protocol
 from meshmesh import places, wire
 from meshmesh.client.errors import Error
 from meshmesh.documents import Document
+from meshmesh.exits import Exit
 from meshmesh.failures import UnexpectedAnswer
 from meshmesh.http1 import segment
-from meshmesh.wire import Exit
 
 _SERVICE = "meshmesh"
 _MAX_FILE_NAME = 120

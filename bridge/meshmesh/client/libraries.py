@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from meshmesh.client.asking import refusal
 from meshmesh.client.errors import Error, SalesforceError
 from meshmesh.client.talk import PATIENCE_SECONDS, Reply
-from meshmesh.wire import Exit
+from meshmesh.exits import Exit
 
 if TYPE_CHECKING:
     import httpx

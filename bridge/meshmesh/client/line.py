@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from meshmesh import http1, places, wire
 from meshmesh.client.errors import Error, NoAnswer, ServiceNotRunning, Unreadable
 from meshmesh.client.talk import PATIENCE_SECONDS, Call, Pause, Reply, Step, T, Talk
+from meshmesh.exits import Exit
 from meshmesh.failures import Failure, UnexpectedAnswer
 from meshmesh.transport import TcpDoor, UnixDoor, tcp_door
-from meshmesh.wire import Exit
 
 CONNECT_SECONDS = 10.0
 
