@@ -159,8 +159,10 @@ class Broker:
     async def _read(
         self, request: web.Request, client: Client, desk: Desk, grant: Grant, letter: Letter
     ) -> web.StreamResponse:
-        live = await self._live(request, client, desk)
-        self._check_still(client, letter, grant.mode)
+        wait, live = prefer_wait(request), self._sessions.live_now(desk)
+        if live is None:
+            live = await self._sessions.live_within(desk, wait, who=client.name)
+            self._check_still(client, letter, grant.mode)
         heard: Heard | None = None
         if letter.verdict.prepares:
             letter, heard = watched(letter, self._jobs, desk.stored.id, grant.mode, self._plans.live())
@@ -181,7 +183,7 @@ class Broker:
                 return given(request, answer, self._sending.passage(request, desk.stored, letter.target.path))
             if answer is not None:
                 return answer
-        live = await self._live(request, client, desk)
+        live = await self._sessions.live_within(desk, prefer_wait(request), who=client.name)
         self._check_still(client, letter, grant.mode)
         if letter.repeatable and grant.mode is Mode.BUILD:
             claimed = await self._plans.claim(client, desk.stored.id, letter.held())
@@ -210,6 +212,3 @@ class Broker:
         finally:
             detail = f"{what}: {result}."
             self._activity.note(actor, Deed.WRITE_ANSWERED, connection=name, outcome=outcome, detail=detail)
-
-    async def _live(self, request: web.Request, client: Client, desk: Desk) -> Connection:
-        return await self._sessions.live_within(desk, prefer_wait(request), who=client.name)

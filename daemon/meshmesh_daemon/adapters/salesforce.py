@@ -122,7 +122,8 @@ class _Exchange:
     async def __aexit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._answer.release() if self._answer.content.at_eof() else self._answer.close()
+        if not self._answer.closed:  # a whole answer gave its connection back by itself
+            self._answer.close()
         if isinstance(error, aiohttp.ClientError):
             raise _lost(error) from None
 

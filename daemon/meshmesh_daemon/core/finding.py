@@ -1,24 +1,27 @@
-"""Whether bytes hold a needle, as `in` tells it; in a long text by the C library's search.
+"""Which needles bytes hold, as `in` tells it; in a long text by the C library's search.
 
 Every byte that an org answers is looked through, and Python's own search steps through it letter by letter where the C
 library's leaps by almost a needle's length: of a GiB through the broker that is a tenth of the processor's time.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 _LONG = 2048  # bytes; in less, calling the C library costs more than it spares
-Holds = Callable[[bytes, bytes], bool]
+_Holds = Callable[[bytes, bytes], bool]
 
 
-def search_in(text: bytes) -> Holds:
-    """What tells whether a text of this length holds a needle, which is not empty: `search_in(text)(text, needle)`."""
-    return bytes.__contains__ if len(text) < _LONG else _long_search()
+def held(text: bytes, needles: Iterable[bytes]) -> list[bytes]:
+    """The needles that a text holds; none is empty."""
+    if len(text) < _LONG:
+        return [needle for needle in needles if needle in text]
+    holds = _long_search()
+    return [needle for needle in needles if holds(text, needle)]
 
 
 @cache
-def _long_search() -> Holds:
+def _long_search() -> _Holds:
     """The C library's search; Python's own where it is not known to be the slower one."""
     if sys.platform != "linux":
         return bytes.__contains__

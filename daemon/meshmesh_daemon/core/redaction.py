@@ -15,7 +15,7 @@ import re
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from meshmesh_daemon.core.finding import search_in
+from meshmesh_daemon.core.finding import held
 
 _LEAST = 12  # letters; a shorter needle would strike out what is no token
 _LOOK = 4  # letters of a needle's beginning that are looked for at the end of a piece
@@ -79,11 +79,9 @@ class Redactor:
         """A body that is there as a whole."""
         if len(body) < self._shortest:
             return body
-        holds = search_in(body)
-        for needle in self._needles:
-            if holds(body, needle):
-                self.found = True
-                body = body.replace(needle, _MASK * len(needle))
+        for needle in held(body, self._needles):
+            self.found = True
+            body = body.replace(needle, _MASK * len(needle))
         return body
 
     def text(self, value: str) -> str:
