@@ -318,7 +318,8 @@ def consent_of(request: web.Request, fields: Fields) -> Consent:
 
 def prefer_wait(request: web.Request) -> int:
     """Seconds of `Prefer: wait=N` (RFC 7240, section 4.3), 0 where it is absent; the contract's range is 1..55."""
-    for part in request.headers.get("Prefer", "").split(","):
+    wishes = request.headers.get("Prefer")
+    for part in wishes.split(",") if wishes else ():
         name, _, value = part.strip().partition("=")
         if name.strip().lower() == "wait":
             return _whole("Prefer: wait", value.strip(), 1, 55)

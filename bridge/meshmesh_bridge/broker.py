@@ -17,7 +17,17 @@ from meshmesh_bridge.caller import Caller
 from meshmesh_bridge.filling import watched
 from meshmesh_bridge.handles import pairing_token
 from meshmesh_bridge.holding import Holding, given
-from meshmesh_bridge.letters import MAX_HELD, REPEATABLE, Letter, plain, read_head, read_letter, read_whole
+from meshmesh_bridge.letters import (
+    MAX_HELD,
+    REPEATABLE,
+    Letter,
+    brokered_target,
+    passing_headers,
+    plain,
+    read_letter,
+    read_whole,
+)
+from meshmesh_bridge.per_head import PerHead
 from meshmesh_bridge.per_session import PerSession
 from meshmesh_bridge.sending import Errand, Heard, Sending, needles_of
 from meshmesh_daemon.adapters.salesforce import Salesforce
@@ -74,6 +84,7 @@ class Broker:
         self._activity = activity
         self._clock = clock
         self._jobs = BulkJobs()
+        self._headers = PerHead(passing_headers)
         needles = PerSession(needles_of)
         desks.listen(needles.changed)
         self._sending = Sending(sessions=sessions, salesforce=salesforce, clock=clock, base=base, needles=needles)
@@ -89,14 +100,14 @@ class Broker:
         Raises:
             Problem: answered in the called API's own shape.
         """
-        target = read_head(request)
+        target, headers = brokered_target(request), self._headers.of(request)
         begun: bytes | None = None
         client = caller.client
         if client is None:
             client, begun = await self._said_later(request)
         desk, grant = self._granted(client, target.name)
         keep = self._kept(request, client, desk, grant, target)
-        letter = await read_letter(request, target, grant.mode, begun, keep=keep)
+        letter = await read_letter(request, target, headers, grant.mode, begun, keep=keep)
         if request.body_exists:  # else nothing was waited for
             self._check_still(client, letter, grant.mode)
         self._note_use(desk, client.name)
@@ -114,9 +125,10 @@ class Broker:
 
     def _note_use(self, desk: Desk, who: str) -> None:
         """Once a second is often enough: the copy of the record that it takes is not free."""
-        now, last = self._clock.now(), desk.stored.last_used_at
-        if last is None or desk.stored.last_used_by != who or now - last >= _USE_NOTED_EVERY:
-            self._desks.note_use(desk.stored.id, who, now)
+        now, stored = self._clock.now(), desk.stored
+        last = stored.last_used_at
+        if last is None or stored.last_used_by != who or now - last >= _USE_NOTED_EVERY:
+            self._desks.note_use(stored.id, who, now)
 
     async def _said_later(self, request: web.Request) -> tuple[Client, bytes]:
         """Who sends a SOAP request whose handle stands in its envelope only, with the body that was read for it."""
@@ -133,7 +145,7 @@ class Broker:
 
     def _granted(self, client: Client, name: str) -> tuple[Desk, Grant]:
         desk = self._desks.named(name)
-        grant = self._access.grant_for(client, desk.stored.id) if desk else None
+        grant = self._access.grant_for(client, desk.id) if desk else None
         if desk is None or grant is None:
             raise not_found("connection", name)
         return desk, grant
@@ -147,8 +159,10 @@ class Broker:
     async def _read(
         self, request: web.Request, client: Client, desk: Desk, grant: Grant, letter: Letter
     ) -> web.StreamResponse:
-        live = await self._live(request, client, desk)
-        self._check_still(client, letter, grant.mode)
+        wait, live = prefer_wait(request), self._sessions.live_now(desk)
+        if live is None:
+            live = await self._sessions.live_within(desk, wait, who=client.name)
+            self._check_still(client, letter, grant.mode)
         heard: Heard | None = None
         if letter.verdict.prepares:
             letter, heard = watched(letter, self._jobs, desk.stored.id, grant.mode, self._plans.live())
@@ -169,7 +183,7 @@ class Broker:
                 return given(request, answer, self._sending.passage(request, desk.stored, letter.target.path))
             if answer is not None:
                 return answer
-        live = await self._live(request, client, desk)
+        live = await self._sessions.live_within(desk, prefer_wait(request), who=client.name)
         self._check_still(client, letter, grant.mode)
         if letter.repeatable and grant.mode is Mode.BUILD:
             claimed = await self._plans.claim(client, desk.stored.id, letter.held())
@@ -198,6 +212,3 @@ class Broker:
         finally:
             detail = f"{what}: {result}."
             self._activity.note(actor, Deed.WRITE_ANSWERED, connection=name, outcome=outcome, detail=detail)
-
-    async def _live(self, request: web.Request, client: Client, desk: Desk) -> Connection:
-        return await self._sessions.live_within(desk, prefer_wait(request), who=client.name)

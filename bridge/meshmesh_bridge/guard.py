@@ -7,7 +7,6 @@ Nothing here trusts `request.host` or `request.url`: aiohttp fills them from an 
 
 import asyncio
 import os
-import socket
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +20,9 @@ from meshmesh import wire
 from meshmesh_bridge.arrivals import Arrivals
 from meshmesh_bridge.caller import CALLER, Caller, CallerKind, Door
 from meshmesh_bridge.cors import CORS_ORIGIN, EXTENSION, preflight_answer
-from meshmesh_bridge.handles import handle_of, may_stand_in_body
+from meshmesh_bridge.handles import handle_elsewhere, may_stand_in_body
+from meshmesh_bridge.heads import Head, only_chunked, peer_of, read_head
+from meshmesh_bridge.per_head import PerHead
 from meshmesh_daemon.adapters import peers
 from meshmesh_daemon.core.pairing import is_token
 from meshmesh_daemon.core.problems import Next, Problem
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
-MAX_HEADER_BYTES = 64 * 1024  # aiohttp limits each field, not their sum
 
 
 class Need(StrEnum):
@@ -102,6 +102,7 @@ class Guard:
         self._is_paired = is_paired
         self._client_of_process = client_of_process
         self._owner_uid = owner_uid
+        self._heads = PerHead(read_head)
         self._ancestors: weakref.WeakKeyDictionary[asyncio.BaseTransport, tuple[int, ...]] = weakref.WeakKeyDictionary()
 
     def admit(self, request: web.Request, need: Need) -> Caller:
@@ -110,13 +111,15 @@ class Guard:
         Raises:
             Problem: 400, 401, 403, 405, 417 or 421; nothing was changed.
         """
-        unix = _is_unix(request)
-        self._check_form(request)
-        if not unix:
-            self._check_host(request)
-        origin = self._check_origin(request, need)
-        client = self._client(request, need, origin)
-        caller = self._unix_caller(request, client) if unix else self._tcp_caller(request, need, client, origin)
+        head = self._formed(request)
+        if not head.is_unix:
+            self._check_host(request, head)
+        origin = self._check_origin(request, need, head)
+        client = self._client(request, need, head, origin)
+        if head.is_unix:
+            caller = self._unix_caller(request, client)
+        else:
+            caller = self._tcp_caller(request, need, head, client, origin)
         if not _says_later(request, caller, need):
             _check_need(caller, need)
         request[CALLER] = caller
@@ -132,35 +135,32 @@ class Guard:
         Raises:
             Problem: 400, 403, 405 or 421.
         """
-        self._check_form(request)
-        if _is_unix(request) or hdrs.ACCESS_CONTROL_REQUEST_METHOD not in request.headers:
+        head = self._formed(request)
+        if head.is_unix or hdrs.ACCESS_CONTROL_REQUEST_METHOD not in request.headers:
             raise Problem(405, wire.Code.METHOD_NOT_ALLOWED, "OPTIONS is answered as a browser's preflight only.")
-        self._check_host(request)
+        self._check_host(request, head)
         own = self._arrivals.is_own(self._arrivals.uid(request.transport))
-        if need is None or not own or self._check_origin(request, need) is None:
+        if need is None or not own or self._check_origin(request, need, head) is None:
             raise _origin_refused()
         return preflight_answer(request, request.headers[hdrs.ACCESS_CONTROL_REQUEST_METHOD])
 
-    def _check_form(self, request: web.Request) -> None:
+    def _formed(self, request: web.Request) -> Head:
+        """What stands in the head of a request that has one form only."""
         if request.method not in METHODS:
             raise Problem(405, wire.Code.METHOD_NOT_ALLOWED, f"{request.method[:20]} is not a method here.")
         if not request.raw_path.startswith("/") or request.raw_path.startswith("//"):
             raise Problem(400, wire.Code.BAD_REQUEST, "The request target must begin with one slash.")
-        if sum(len(name) + len(value) for name, value in request.raw_headers) > MAX_HEADER_BYTES:
-            raise Problem(431, wire.Code.TOO_LARGE, "The headers are too long.")
-        encodings = request.headers.getall(hdrs.TRANSFER_ENCODING, [])
-        if encodings and (encodings != ["chunked"] or request.version < (1, 1)):
-            raise Problem(400, wire.Code.BAD_REQUEST, "Only 'chunked' is taken as Transfer-Encoding, on HTTP/1.1.")
+        head = self._heads.of(request)
+        if head.is_chunked and request.version < (1, 1):
+            raise only_chunked()
         if request.method in _BODILESS and request.can_read_body:
             raise Problem(400, wire.Code.BAD_REQUEST, f"A {request.method} request has no body here.")
-        if len(request.headers.getall(hdrs.AUTHORIZATION, [])) > 1:
-            raise Problem(400, wire.Code.BAD_REQUEST, "Send one Authorization header.")
+        return head
 
-    def _check_host(self, request: web.Request) -> None:
+    def _check_host(self, request: web.Request, head: Head) -> None:
         if request.version < (1, 1):
             raise Problem(400, wire.Code.BAD_REQUEST, "Speak HTTP/1.1 here.")
-        hosts = request.headers.getall(hdrs.HOST, [])
-        if len(hosts) != 1 or hosts[0] not in _own_hosts(self._port()):
+        if len(head.hosts) != 1 or head.hosts[0] not in _own_hosts(self._port()):
             raise Problem(
                 421,
                 wire.Code.WRONG_HOST,
@@ -168,18 +168,18 @@ class Guard:
                 next_step=Next("Use the local address", url=f"http://localhost:{self._port()}/"),
             )
 
-    def _check_origin(self, request: web.Request, need: Need) -> str | None:
+    def _check_origin(self, request: web.Request, need: Need, head: Head) -> str | None:
         """The extension's origin if one asks; our own pages and programs give None.
 
         A missing Origin proves nothing (images, no-cors and navigations send none), so Sec-Fetch-Site is judged too.
         """
         if need is Need.PAGE and _is_navigation(request):
             return None
-        origins = request.headers.getall(hdrs.ORIGIN, [])
+        origins = head.origins
         if len(origins) > 1:
             raise _origin_refused()
         if not origins or origins[0] in _own_origins(self._port()):
-            if request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+            if head.fetch_site not in {"none", "same-origin"}:
                 raise _origin_refused()
             return None
         if not self._is_extension(origins[0], need):
@@ -192,14 +192,14 @@ class Guard:
             return False
         return need is Need.PAIR or (need in _FOR_PAIRED_EXTENSIONS and self._is_paired(origin))
 
-    def _client(self, request: web.Request, need: Need, origin: str | None) -> Client | None:
-        token = _credential(request, need)
+    def _client(self, request: web.Request, need: Need, head: Head, origin: str | None) -> Client | None:
+        token = _credential(request, need, head)
         client = self._authenticate(token) if token else None
         if token and client is None and need is not Need.PAGE:
             raise _unknown(token)
         if client and origin and client.origin != origin:
             raise Problem(403, wire.Code.ORIGIN_REFUSED, "This pairing token belongs to another program.")
-        if client and client.origin and request.headers.get(hdrs.ORIGIN, client.origin) != client.origin:
+        if client and client.origin and head.origins and head.origins[0] != client.origin:
             raise Problem(403, wire.Code.ORIGIN_REFUSED, "This pairing token belongs to an extension.")
         return client
 
@@ -224,14 +224,16 @@ class Guard:
         found = (self._client_of_process(ancestor) for ancestor in self._ancestors[transport])
         return next((client for client in found if client), None)
 
-    def _tcp_caller(self, request: web.Request, need: Need, client: Client | None, origin: str | None) -> Caller:
+    def _tcp_caller(
+        self, request: web.Request, need: Need, head: Head, client: Client | None, origin: str | None
+    ) -> Caller:
         uid = self._arrivals.uid(request.transport)
         own = self._arrivals.is_own(uid)
         kind, session = CallerKind.OPEN, None
         if client is not None and own:
             kind = CallerKind.CLIENT
         elif client is None and own and origin is None and need is not Need.PAGE:
-            session = self._session(request)
+            session = self._session(head.sessions)
             kind = CallerKind.OPEN if session is None else CallerKind.OWNER
         return Caller(
             kind=kind,
@@ -243,13 +245,12 @@ class Guard:
             session=session,
         )
 
-    def _session(self, request: web.Request) -> str | None:
+    def _session(self, sessions: list[str]) -> str | None:
         """The session of the owner's dashboard, where it asks; what is no session any more is said, since its page must then end.
 
         A pairing token beside it makes the caller that client, an extension's origin or another uid nobody: for them
         this is not asked. What a page may be navigated to knows no owner.
         """
-        sessions = request.headers.getall(wire.HEADER_SESSION, [])
         if sessions and not (len(sessions) == 1 and self._is_dashboard(sessions[0])):
             raise Problem(
                 401,
@@ -314,11 +315,10 @@ def _says_later(request: web.Request, caller: Caller, need: Need) -> bool:
     return need is Need.BROKER and caller.client is None and own and may_stand_in_body(request)
 
 
-def _credential(request: web.Request, need: Need) -> str | None:
-    if need is Need.BROKER:
-        return handle_of(request.headers, request.query)
-    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+def _credential(request: web.Request, need: Need, head: Head) -> str | None:
+    if need is not Need.BROKER:
+        return head.bearer
+    return head.handle if head.handle is not None else handle_elsewhere(request.headers, request.query)
 
 
 def _is_navigation(request: web.Request) -> bool:
@@ -328,18 +328,6 @@ def _is_navigation(request: web.Request) -> bool:
         and request.headers.get("Sec-Fetch-Mode") == "navigate"
         and request.headers.get("Sec-Fetch-Dest") == "document"
     )
-
-
-def peer_of(request: web.Request) -> socket.socket | None:
-    """The socket of a request's connection; None once it is gone."""
-    sock: object = request.get_extra_info("socket")
-    # asyncio hands out a TransportSocket; the kernel calls take its file descriptor's family and names alike
-    return sock if sock is not None else None  # type: ignore[return-value]
-
-
-def _is_unix(request: web.Request) -> bool:
-    sock = peer_of(request)
-    return sock is not None and sock.family == socket.AF_UNIX
 
 
 def owner_uid() -> int:

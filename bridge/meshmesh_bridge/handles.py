@@ -10,21 +10,22 @@ from meshmesh import wire
 _SOAP = "/services/soap/"
 
 
-def handle_of(headers: CIMultiDictProxy[str], query: Mapping[str, str]) -> str | None:
-    """The pairing token in a request under `/o/`: as Bearer, as Bulk's session header, or as jsforce's query parameter.
+def handle_in_line(authorization: str) -> str | None:
+    """The pairing token in an `Authorization` line: empty where its scheme takes one that is not there, None where it
+    takes none, so that the handle may stand elsewhere."""
+    scheme, _, token = authorization.partition(" ")
+    return (pairing_token(token) or "") if scheme.lower() in {"bearer", "oauth"} else None
 
-    A handle is `<org id>!<pairing token>`; what stands before the last `!` is not looked at.
-    """
-    scheme, _, token = headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    if scheme.lower() not in {"bearer", "oauth"}:
-        from meshmesh_daemon.core.passing import SESSION_HEADER, TOKEN_PARAMETER  # late: few come this way
 
-        token = headers.get(SESSION_HEADER) or query.get(TOKEN_PARAMETER, "")
-    return pairing_token(token)
+def handle_elsewhere(headers: CIMultiDictProxy[str], query: Mapping[str, str]) -> str | None:
+    """The pairing token in Bulk's session header, or in jsforce's query parameter."""
+    from meshmesh_daemon.core.passing import SESSION_HEADER, TOKEN_PARAMETER  # late: few come this way
+
+    return pairing_token(headers.get(SESSION_HEADER) or query.get(TOKEN_PARAMETER, ""))
 
 
 def pairing_token(handle: str) -> str | None:
-    """The pairing token in a handle."""
+    """The pairing token in a handle, which is `<org id>!<pairing token>`; what stands before the last `!` is not looked at."""
     return handle.strip().rpartition("!")[2] or None
 
 

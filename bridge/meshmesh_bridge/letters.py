@@ -59,7 +59,7 @@ class Letter:
         return HeldRequest(method=self.method, target=self.target.rebuilt(), headers=self.headers, body=body)
 
 
-def read_head(request: web.Request) -> Target:
+def brokered_target(request: web.Request) -> Target:
     """The target of a request under `/o/`.
 
     Raises:
@@ -71,34 +71,43 @@ def read_head(request: web.Request) -> Target:
         raise Problem(400, wire.Code.BAD_REQUEST, f"The address could be read in two ways: {bad}.") from None
     if not target.path.startswith((SERVICES, "/id/")):
         raise not_found("address", target.path)
-    _check_headers([name.lower() for name in request.headers])
-    if sum(key.lower() == TOKEN_PARAMETER for key, _ in target.query) > 1:
+    if target.query and sum(key.lower() == TOKEN_PARAMETER for key, _ in target.query) > 1:
         raise Problem(400, wire.Code.BAD_REQUEST, f"{TOKEN_PARAMETER} stands twice in the query.")
     return target
 
 
-def _check_headers(names: list[str]) -> None:
+def passing_headers(request: web.Request) -> Headers:
+    """The headers of a request under `/o/` that reach the org.
+
+    Raises:
+        Problem: 400 for what could be read in two ways.
+    """
+    names = [name.lower() for name in request.headers]
     if not OVERRIDES.isdisjoint(names):
         raise Problem(400, wire.Code.BAD_REQUEST, "A method override is not taken here; send the method itself.")
     single = [name for name in names if name in _SINGLE]
     if len(single) > len(set(single)):
         raise Problem(400, wire.Code.BAD_REQUEST, "A header that may stand once stands twice.")
+    return request_headers(request.headers.items())
 
 
 def plain(target: Target) -> Target:
     """A target without the client's handle."""
+    if not target.query:
+        return target
     kept = tuple(one for one in target.query if one[0].lower() != TOKEN_PARAMETER)
     return target if len(kept) == len(target.query) else replace(target, query=kept)
 
 
 async def read_letter(
-    request: web.Request, target: Target, mode: Mode, begun: bytes | None = None, *, keep: int = REPEATABLE
+    request: web.Request, target: Target, headers: Headers, mode: Mode, begun: bytes | None, *, keep: int
 ) -> Letter:
     """A request, read as far as it must be to be judged.
 
     Args:
         request: the client's.
         target: its target.
+        headers: those that pass.
         mode: what the client may do; less is read of what will be refused.
         begun: the whole body, where it was read to find the handle in it.
         keep: up to which size a body that is streamed is read whole first.
@@ -112,7 +121,7 @@ async def read_letter(
     return Letter(
         method=request.method,
         target=clean,
-        headers=request_headers(request.headers.items()),
+        headers=headers,
         body=body,
         verdict=verdict,
         shows_token=len(clean.query) < len(target.query),

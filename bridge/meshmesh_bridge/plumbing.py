@@ -8,6 +8,7 @@ bytes go to the log and are echoed. `QuietHandler` is the one place where that i
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_urldispatcher import MatchInfoError, UrlMappingMatchInfo
+from multidict import istr
 
 from meshmesh_bridge.arrivals import Arrivals, TurnedAway
 from meshmesh_bridge.cors import CORS_ORIGIN, answer_headers
@@ -27,26 +29,30 @@ from meshmesh_daemon.core.problems import Problem
 
 log = logging.getLogger("meshmesh.http")
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_BELOW = re.compile(r"/(?P<word>\w+)/[^{}/]+/.*")  # what aiohttp takes for `/word/{name}/{tail:.*}`
+
 ARRIVALS: web.AppKey[Arrivals] = web.AppKey("arrivals", Arrivals)
 
 SECURITY_HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    istr("Cache-Control"): "no-store",
+    istr("X-Content-Type-Options"): "nosniff",
+    istr("Referrer-Policy"): "no-referrer",
+    istr("Cross-Origin-Resource-Policy"): "same-origin",
+    istr("Content-Security-Policy"): "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
 }
 
 
 async def finish_headers(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """The `on_response_prepare` signal: what every answer of ours carries, and the one header it does not."""
-    response.headers.popall(hdrs.SERVER, None)
+    headers = response.headers
+    headers.popall(hdrs.SERVER, None)
     for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
+        headers.setdefault(name, value)
     origin = request.get(CORS_ORIGIN)
     if origin is not None:
-        response.headers.update(answer_headers(origin))
+        headers.update(answer_headers(origin))
     _learn(request, response)
 
 
@@ -84,10 +90,38 @@ async def _no_invitation(_request: web.Request) -> None:
 
 
 class QuietDispatcher(web.UrlDispatcher):
-    """Finds handlers as aiohttp's own does, and asks for no body where there is none."""
+    """Finds handlers as aiohttp's own does, and asks for no body where there is none.
+
+    A route that takes everything below a name, `/word/{name}/{tail:.*}` with any method, is found by its word, where
+    aiohttp would ask for each part of the address whether a route ends there. Its handler reads the address itself.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._below: dict[str, web.AbstractRoute] = {}
+
+    def add_route(
+        self,
+        method: str,
+        path: str,
+        handler: Handler | type[web.View],
+        *,
+        name: str | None = None,
+        expect_handler: Callable[[web.Request], Awaitable[web.StreamResponse | None]] | None = None,
+    ) -> web.AbstractRoute:
+        """Add a route, as `web.UrlDispatcher.add_route` does."""
+        route = super().add_route(method, path, handler, name=name, expect_handler=expect_handler)
+        word, _, rest = path[1:].partition("/")
+        if rest == "{name}/{tail:.*}" and method == hdrs.METH_ANY:
+            self._below[word] = route
+        return route
 
     async def resolve(self, request: web.Request) -> UrlMappingMatchInfo:
         """The handler of a request, or the refusal."""
+        below = _BELOW.fullmatch(request.rel_url.path_safe) if self._below else None
+        route = self._below.get(below["word"]) if below is not None else None
+        if route is not None:
+            return UrlMappingMatchInfo({}, route)
         match = await super().resolve(request)
         return match if match.http_exception is None else Nowhere(match.http_exception)
 

@@ -148,7 +148,7 @@ def _addressed(letter: Letter, live: Connection) -> tuple[URL, dict[str, str], b
         target = replace(target, query=(*target.query, (TOKEN_PARAMETER, token)))
     whole = letter.body if isinstance(letter.body, bytes) else b""
     headers, body = with_token(target.path, letter.headers, whole, token)
-    partial = letter.method == hdrs.METH_HEAD or any(name.lower() == "range" for name, _ in letter.headers)
+    partial = letter.method == hdrs.METH_HEAD or "range" in map(str.lower, headers)
     headers[hdrs.ACCEPT_ENCODING] = "identity" if partial else "gzip"  # what can be opened, to look it through
     address = live.instance_url + target.rebuilt()
     url = URL(address, encoded=True)

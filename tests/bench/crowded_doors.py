@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from meshmesh_bridge.bodies import MAX_BODY
-from meshmesh_bridge.guard import MAX_HEADER_BYTES
+from meshmesh_bridge.heads import MAX_HEADER_BYTES
 from meshmesh_bridge.serve import MAX_FIELD, MAX_LINE
 from support.meter import descriptors, resident
 from support.service import Service, start

@@ -7,10 +7,11 @@ import re
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 
 from meshmesh_bridge import wings
 from meshmesh_bridge.guard import Need, Route
-from meshmesh_bridge.plumbing import http_problem
+from meshmesh_bridge.plumbing import QuietDispatcher, http_problem
 from meshmesh_bridge.wings import WINGS, Wings, routes_of, wing_at
 
 ROUTES = [(wing, route) for wing in WINGS for route in routes_of(wing)]
@@ -96,3 +97,55 @@ async def test_a_wing_that_cannot_be_loaded_is_tried_again(
     assert (problem.status, problem.code, problem.retry_after) == (503, "offline", 1)
     assert "cannot be loaded" in caplog.text
     assert (await router.resolve(request)).http_exception is None
+
+
+def canonical(match: UrlMappingMatchInfo) -> str | None:
+    """How the log names the route that was found."""
+    return match.route.resource.canonical if match.route.resource else None
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "BREW"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/o",
+        "/o/",
+        "/o/acme",
+        "/o/acme/",
+        "/o/acme//services/data",
+        "/o/acme/services/data/v66.0/query?q=a/b",
+        "/o//services/data",
+        "/o///",
+        "/o/a%2Fb/services",
+        "/o/a%7Bb/services",
+        "/o/{name}/services",
+        "/o/acme/services%0Adata",
+        "/o/ac%0Ame/services",
+        "/p/acme/services",
+        "/%6F/acme/services",
+    ],
+)
+async def test_what_is_below_a_name_is_found_where_aiohttp_finds_it(path: str, method: str) -> None:
+    """The short way to the broker leads to the same route as the long one, or nowhere."""
+    short, long = QuietDispatcher(), web.UrlDispatcher()
+    for route in routes_of("api.brokered"):
+        add(short, route)
+        add(long, route)
+    request = make_mocked_request(method, path)
+    found, expected = await short.resolve(request), await long.resolve(request)
+
+    assert found.handler is expected.handler or type(found.http_exception) is type(expected.http_exception)
+    assert (found.http_exception is None) is (expected.http_exception is None)
+    assert canonical(found) == canonical(expected)
+
+
+async def test_the_broker_is_found_without_asking_for_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Addresses there are long, and this is asked for each request."""
+    dispatcher = QuietDispatcher()
+    for route in routes_of("api.brokered"):
+        add(dispatcher, route)
+    monkeypatch.setattr(web.UrlDispatcher, "resolve", pytest.fail)
+
+    match = await dispatcher.resolve(make_mocked_request("GET", "/o/acme/services/data/v66.0/limits"))
+
+    assert match.http_exception is None

@@ -11,7 +11,8 @@ from meshmesh_bridge.bodies import Fields, consent_of, idempotency_key
 from meshmesh_bridge.caller import CALLER
 from meshmesh_bridge.declared import NOTHING, Answer, Choice, Flag, Objects, Text, names, one_of, read_body
 from meshmesh_bridge.errors import DeviceFlowError
-from meshmesh_bridge.guard import Need, Route, peer_of
+from meshmesh_bridge.guard import Need, Route
+from meshmesh_bridge.heads import peer_of
 from meshmesh_bridge.house import house_of
 from meshmesh_bridge.shapes import GRANT, MAX_GRANTS, Json, client_shape, moment, wanted_grants
 from meshmesh_daemon.adapters import peers

@@ -21,7 +21,8 @@ import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
-from meshmesh_daemon.adapters.asking import MAX_HEAD_LINE, BareRequest, ask
+from meshmesh_daemon.adapters.asking import MAX_HEAD_LINE, BareRequest, ask, sample_for
+from meshmesh_daemon.adapters.patience import make_patient
 from meshmesh_daemon.core.errors import Failure, rest_failure, token_failure
 from meshmesh_daemon.core.hosts import HostPolicy
 
@@ -99,6 +100,7 @@ class _Way:
 
     proxy: str | None
     ssl: ssl.SSLContext | bool
+    sample: BareRequest
 
 
 class _Exchange:
@@ -120,7 +122,8 @@ class _Exchange:
     async def __aexit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._answer.release() if self._answer.content.at_eof() else self._answer.close()
+        if not self._answer.closed:  # a whole answer gave its connection back by itself
+            self._answer.close()
         if isinstance(error, aiohttp.ClientError):
             raise _lost(error) from None
 
@@ -273,8 +276,8 @@ class Salesforce:
         way = self._ways.get(origin) or await self._found(origin, url)
         sent = {hdrs.USER_AGENT: USER_AGENT, **headers}
         try:
-            if body is None and way.proxy is None and method in _ASKING:
-                return await ask(session, method, url, sent, way.ssl)
+            if body is None and way.proxy is None and method in _ASKING and session is self._kept:
+                return await ask(session, way.sample, method, url, sent)
             return await session.request(
                 method,
                 url,
@@ -297,7 +300,8 @@ class Salesforce:
         if not self._policy.may_receive_secret(origin):
             raise HostRefused(url.host or "")
         proxy = proxy_for(origin)
-        way = _Way(proxy, await self._context() if proxy or url.scheme == "https" else True)
+        tls = await self._context() if proxy or url.scheme == "https" else True
+        way = _Way(proxy, tls, sample_for(self._kept, url, tls))
         if not _PROXIES_CHANGE:
             self._ways[origin] = way
         return way
@@ -315,6 +319,7 @@ class Salesforce:
 def _session(*, force_close: bool) -> aiohttp.ClientSession:
     # limit=0: aiohttp's 100 connections would be shared by all orgs, and one that hangs would hold up the rest
     connector = aiohttp.TCPConnector(limit=0, force_close=force_close)
+    make_patient(connector)
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -92,7 +92,7 @@ def with_token(path: str, headers: Headers, body: bytes, token: str) -> tuple[di
     for name, value in headers:
         known = names.setdefault(name.lower(), name)
         joined[known] = f"{joined[known]}, {value}" if known in joined else value
-    if is_soap(path) and body:
+    if body and is_soap(path):
         swapped = soap.with_session(body, token)
         if swapped != body:
             return joined, swapped

@@ -15,6 +15,8 @@ import re
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
+from meshmesh_daemon.core.finding import held
+
 _LEAST = 12  # letters; a shorter needle would strike out what is no token
 _LOOK = 4  # letters of a needle's beginning that are looked for at the end of a piece
 _ENCODED_TO = 1024 * 1024
@@ -29,13 +31,14 @@ class Needles:
         token: the live access token.
     """
 
-    __slots__ = ("plain", "shortest", "with_base64")
+    __slots__ = ("endings", "plain", "shortest", "with_base64")
 
     def __init__(self, token: str) -> None:
         secret = token.rpartition("!")[2]
         self.plain = _kept(_plain(secret))
         self.with_base64 = self.plain + _kept(_base64(secret.encode()))
         self.shortest = min(map(len, self.with_base64), default=0)
+        self.endings = tuple({needle[:short] for needle in self.with_base64 for short in range(1, _LOOK)})
 
 
 class Redactor:
@@ -52,6 +55,7 @@ class Redactor:
         self._plain = needles.plain
         self._needles = needles.with_base64
         self._shortest = needles.shortest
+        self._endings = needles.endings
         self._tail = b""
         self._fed = 0
         self.found = False
@@ -75,10 +79,9 @@ class Redactor:
         """A body that is there as a whole."""
         if len(body) < self._shortest:
             return body
-        for needle in self._needles:
-            if needle in body:
-                self.found = True
-                body = body.replace(needle, _MASK * len(needle))
+        for needle in held(body, self._needles):
+            self.found = True
+            body = body.replace(needle, _MASK * len(needle))
         return body
 
     def text(self, value: str) -> str:
@@ -97,9 +100,9 @@ class Redactor:
                     safe = min(safe, start)
                     break
                 start += 1
-            for short in range(1, _LOOK):
-                if piece.endswith(needle[:short]):
-                    safe = min(safe, len(piece) - short)
+        if piece.endswith(self._endings):
+            longest = max(len(ending) for ending in self._endings if piece.endswith(ending))
+            safe = min(safe, len(piece) - longest)
         return safe
 
 

@@ -153,8 +153,9 @@ class Sessions:
             return
 
     def _usable(self, desk: Desk, min_ttl: int) -> bool:
-        session = desk.stored.session
-        if session is None or desk.dead_generation == desk.stored.generation:
+        stored = desk.stored
+        session = stored.session
+        if session is None or desk.dead_generation == stored.generation:
             return False
         if session.expires_at is None:
             return True

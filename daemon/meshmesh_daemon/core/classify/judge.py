@@ -1,6 +1,7 @@
 """Judging: the row that fits a request, and the reader that the row asks for."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from meshmesh_daemon.core.classify import (
     composites,
@@ -20,6 +21,7 @@ from meshmesh_daemon.core.classify.strict_json import Refused
 from meshmesh_daemon.core.classify.verdict import Kind, Verdict
 from meshmesh_daemon.core.targets import Target
 
+_LONG_PATH = 200  # is found in the table each time, so that what is remembered stays small
 TABLE = Table(
     (
         *rows_records.QUERIES,
@@ -63,8 +65,15 @@ def is_plain_read(method: str, path: str) -> bool:
         method: as it was sent.
         path: decoded path.
     """
+    return _is_plain_read(method, path) if len(path) > _LONG_PATH else _known_plain_read(method, path)
+
+
+def _is_plain_read(method: str, path: str) -> bool:
     rule = TABLE.find(method, path).rule
     return rule.kind is Kind.READ and rule.look is Look.NOTHING and rule.action != PREPARE
+
+
+_known_plain_read = lru_cache(maxsize=512)(_is_plain_read)
 
 
 def classify(method: str, target: Target, content_type: str, body: bytes | None) -> Verdict:
