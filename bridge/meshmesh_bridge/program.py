@@ -1,7 +1,8 @@
 """`meshmeshd`, as it is started.
 
 What the imports make stays for good. Python's collector would walk through all of it, again and again: while it is made,
-and then for as long as the service runs, 30 ms at a time in which nobody is answered.
+and then for as long as the service runs, 30 ms at a time in which nobody is answered. It begins when the doors are open
+(`serve`): until then next to nothing is thrown away, and thousands of connections are read that stay too.
 """
 
 import gc
@@ -19,7 +20,6 @@ def main() -> int:
         from meshmesh_bridge.serve import main as serve  # late: only now
 
     gc.freeze()
-    gc.enable()
     return serve()
 
 

@@ -7,6 +7,7 @@ UNIX socket, then the vault. `endpoint.json` appears when both doors are open an
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -182,6 +183,7 @@ async def _running(settings: Settings, paths: Paths, manager: ServiceManager) ->
         endpoint = paths.runtime / wire.ENDPOINT_NAME
         write_endpoint(endpoint, port=house.port, socket_path=paths.socket, version=VERSION)
         stack.callback(endpoint.unlink, missing_ok=True)
+        gc.enable()  # `program` waits with it
         _announce(house)
         manager.alive(status_line(house))
         manager.ready()

@@ -16,6 +16,7 @@ from meshmesh_storage.statements import Values
 from meshmesh_storage.transaction import Row, Transaction
 
 _NAME = "connection name"
+_STATUSES = {status.value: status for status in Status}  # asked of every connection at the start; an enum would search
 
 
 class SealedConnection:
@@ -50,7 +51,7 @@ class SealedConnection:
     @property
     def status(self) -> Status:
         """Its status."""
-        return Status(cast("str", self._values[5]))
+        return _STATUSES[cast("str", self._values[5])]
 
     def open(self) -> Connection:
         """The connection.

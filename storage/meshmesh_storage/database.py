@@ -146,6 +146,11 @@ async def run(db: aiosqlite.Connection, statements: Sequence[Statement]) -> list
     return [tuple(row) for row in cast("Iterable[sqlite3.Row]", results[-1])] if results else []
 
 
+async def fetch(db: aiosqlite.Connection, statement: str) -> list[Values]:
+    """The rows that a statement gives."""
+    return await run(db, [(statement, ())])
+
+
 async def value(db: aiosqlite.Connection, statement: str) -> object:
     """The one value that a statement gives."""
     (row,) = await db.execute_fetchall(statement)

@@ -9,8 +9,9 @@ not one a table, because an old row could otherwise be put back together with it
 import hmac
 import json
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import starmap
 from typing import cast
 
 from meshmesh_storage.sealing import Place, Sealer
@@ -18,7 +19,9 @@ from meshmesh_storage.sealing import Place, Sealer
 MODULUS = 1 << 256
 _length = struct.Struct(">I").pack
 _head = struct.Struct(">Ic").pack
-_NOTHING = _head(1, b"n")
+_MAC_BYTES = 32
+_macs = struct.Struct(f"{_MAC_BYTES}s").iter_unpack
+_MOST_KEPT = 4096
 Value = str | int | bytes | None
 
 
@@ -102,6 +105,22 @@ def row_mac(key: bytes, table: str, values: Sequence[Value]) -> int:
     return RowMacs(key, table)(values)
 
 
+def macs_to_bytes(macs: Iterable[int]) -> bytes:
+    """MACs one after the other, 32 bytes each."""
+    return b"".join(mac.to_bytes(_MAC_BYTES, "big") for mac in macs)
+
+
+def macs_from_bytes(raw: bytes) -> Iterator[int]:
+    """What `macs_to_bytes` took.
+
+    Raises:
+        ValueError: these are no whole MACs.
+    """
+    if len(raw) % _MAC_BYTES:
+        raise ValueError(len(raw))
+    return starmap(int.from_bytes, _macs(raw))
+
+
 class RowMacs:
     """The MACs of the rows of a table: what they have in common is worked on once.
 
@@ -114,7 +133,8 @@ class RowMacs:
 
     def __init__(self, key: bytes, table: str) -> None:
         name = table.encode()
-        self._begun = hmac.new(key, _length(len(name)) + name, "sha256")
+        self._copy = hmac.new(key, _length(len(name)) + name, "sha256").copy
+        self._words = _Words()
 
     def __call__(self, values: Sequence[Value]) -> int:
         """The MAC of a row.
@@ -122,15 +142,38 @@ class RowMacs:
         Args:
             values: every column's value, in the table's order.
         """
+        words, heads = self._words, _BLOB_HEADS
         parts: list[bytes] = []
         for value in values:
             if isinstance(value, bytes):
-                parts += (_head(len(value) + 1, b"b"), value)
-            elif value is None:
-                parts.append(_NOTHING)
+                parts += (heads[len(value)], value)
             else:
-                text = str(value).encode()
-                parts += (_head(len(text) + 1, b"i" if isinstance(value, int) else b"t"), text)
-        mac = self._begun.copy()
+                parts.append(words[value])
+        mac = self._copy()
         mac.update(b"".join(parts))
         return int.from_bytes(mac.digest(), "big")
+
+
+class _BlobHeads(dict[int, bytes]):
+    """What stands before bytes of a length: sealed values are of few lengths."""
+
+    def __missing__(self, length: int) -> bytes:
+        head = _head(length + 1, b"b")
+        if len(self) < _MOST_KEPT:
+            self[length] = head
+        return head
+
+
+class _Words(dict[str | int | None, bytes]):
+    """Values that are no bytes, encoded: versions, states and the ids of apps come again and again."""
+
+    def __missing__(self, value: str | int | None) -> bytes:
+        text = b"" if value is None else str(value).encode()
+        kind = b"n" if value is None else b"i" if isinstance(value, int) else b"t"
+        word = _head(len(text) + 1, kind) + text
+        if len(self) < _MOST_KEPT:
+            self[value] = word
+        return word
+
+
+_BLOB_HEADS = _BlobHeads()

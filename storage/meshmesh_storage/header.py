@@ -41,6 +41,11 @@ class Header:
     written: int = 0
     is_first: bool = False
 
+    @property
+    def is_latest(self) -> bool:
+        """Whether its layout is today's, and nothing has to be brought up to date."""
+        return self.version == schema.LATEST and not self.is_first
+
     def unlock(self, master_key: bytes, folder: Path) -> VaultKeys:
         """The keys of the vault.
 
@@ -103,6 +108,8 @@ def _read(name: str, folder: Path) -> Header:
             return Header(version, meta["vault_id"], meta["key_check"], wrapped, note, written, first)
     except KeyError as missing:
         raise damaged(folder, f"it has no {missing}") from None
+    except UnicodeDecodeError:  # SQLite quotes what it finds in place of a statement
+        raise damaged(folder, "what should be text is none") from None
     except sqlite3.DatabaseError as error:
         no_such_table = error.sqlite_errorcode == sqlite3.SQLITE_ERROR
         raise damaged(folder, str(error)) if no_such_table else in_our_words(error, folder) from None

@@ -10,7 +10,7 @@ transactions in one between the two; so whatever fails is forgotten by dropping 
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from meshmesh_storage.digest import Digest, Ledger
+from meshmesh_storage.digest import Digest, Ledger, macs_to_bytes
 from meshmesh_storage.schema import CONNECTIONS, TABLES, Table
 from meshmesh_storage.statements import Statement, Values, statements
 
@@ -21,6 +21,13 @@ class Outline(NamedTuple):
     version: int
     plain: Values
     mac: int
+
+
+class Read(NamedTuple):
+    """Every row of a table, as it was read; `macs` (by id) are those that the rows must have, where that is still to be seen."""
+
+    rows: list[Values]
+    macs: Mapping[str, int] | None
 
 
 class Below(Protocol):
@@ -34,7 +41,7 @@ class Below(Protocol):
         """A table's digest."""
         ...
 
-    def take_read(self, table: Table) -> list[Values] | None:
+    def take_read(self, table: Table) -> Read | None:
         """Every row of a table as it was read when it was proven; None where it is to be read again."""
         ...
 
@@ -48,32 +55,46 @@ class Known:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._rows: dict[str, dict[str, Outline]] = {table.name: {} for table in TABLES}
-        self._read: list[Values] | None = None
+        self._rows: dict[str, dict[str, tuple[int, Values, int]]] = {table.name: {} for table in TABLES}  # as Outline
+        self._read: Read | None = None
 
-    def learn(self, table: Table, outlines: dict[str, Outline], rows: list[Values]) -> None:
-        """A table was read, and is proven.
+    def learn(self, table: Table, rows: list[Values], macs: list[int]) -> None:
+        """A table was read.
 
         Args:
             table: the table.
-            outlines: of its rows, by id.
             rows: what was read. That of the connections is kept for who asks for all of them, as the service does when it
                 begins: they are many, and long.
+            macs: of the rows.
         """
-        self._rows[table.name] = outlines
+        if rows:
+            ids, versions, *others = zip(*rows, strict=True)  # by columns: a start waits for this
+            plain = zip(*others[: len(table.plain)], strict=True) if table.plain else [()] * len(rows)
+            self._rows[table.name] = dict(zip(ids, zip(versions, plain, macs, strict=True), strict=True))
         if table is CONNECTIONS:
-            self._read = rows
+            self._read = Read(rows, None)
 
-    def take_read(self, table: Table) -> list[Values] | None:
+    def prove_when_opened(self) -> None:
+        """The connections were not held against their MACs yet: whoever opens one does."""
+        if self._read is not None:
+            macs = {row_id: mac for row_id, (_, _, mac) in self._rows[CONNECTIONS.name].items()}
+            self._read = Read(self._read.rows, macs)
+
+    def take_read(self, table: Table) -> Read | None:
         """Every row of a table as it was read when it was proven; None where that is not known, or not so any more."""
         if table is not CONNECTIONS:
             return None
         read, self._read = self._read, None
         return read
 
+    def macs(self) -> bytes:
+        """The MACs of the connections, in the order in which they were read."""
+        return macs_to_bytes(mac for _, _, mac in self._rows[CONNECTIONS.name].values())
+
     def outline(self, table: Table, row_id: str) -> Outline | None:
         """A row, or None where there is none."""
-        return self._rows[table.name].get(row_id)
+        found = self._rows[table.name].get(row_id)
+        return None if found is None else Outline(*found)
 
     def digest(self, table: Table) -> Digest:
         """A table's digest."""
@@ -112,7 +133,7 @@ class Layer:
         """A table's digest."""
         return self._digests[table.name] if table.name in self._digests else self._below.digest(table)
 
-    def take_read(self, table: Table) -> list[Values] | None:
+    def take_read(self, table: Table) -> Read | None:
         """As `Known.take_read`, as long as nothing is changed over it."""
         return None if self.changed else self._below.take_read(table)
 

@@ -1,31 +1,33 @@
 """Holding a whole vault against its sealed digest: what another program wrote is proven before it is believed."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import cast
 
-import aiosqlite
-
 from meshmesh_storage import database, schema
-from meshmesh_storage.digest import MODULUS, Digest, Ledger, RowMacs
+from meshmesh_storage.digest import MODULUS, Digest, Ledger, RowMacs, macs_from_bytes
 from meshmesh_storage.errors import VaultTampered
-from meshmesh_storage.known import Known, Outline
-from meshmesh_storage.schema import Table
+from meshmesh_storage.known import Known
+from meshmesh_storage.schema import CONNECTIONS, Table
 from meshmesh_storage.sealing import SealBroken, VaultKeys
 from meshmesh_storage.statements import Values
 
+Fetch = Callable[[str], Awaitable[list[Values]]]
+_MacsOf = Callable[[Table, list[Values]], Iterable[int]]
+
 
 class Proof:
-    """Proves the vault of a folder.
+    """Proves a vault.
 
     Args:
-        db: open, inside BEGIN.
+        fetch: gives the rows of a statement; between two of them nobody else writes.
         keys: the vault's.
         folder: to say where it is.
     """
 
-    def __init__(self, db: aiosqlite.Connection, keys: VaultKeys, folder: Path) -> None:
-        self._db = db
+    def __init__(self, fetch: Fetch, keys: VaultKeys, folder: Path) -> None:
+        self._fetch = fetch
         self._keys = keys
         self._folder = folder
 
@@ -39,21 +41,43 @@ class Proof:
             VaultTampered: a row was changed, put back or taken away behind our back; the table is named.
             VaultCorrupt: SQLite finds the file damaged.
         """
-        whole = await database.value(self._db, "PRAGMA integrity_check(1)")
+        ((whole,),) = await self._fetch("PRAGMA integrity_check(1)")
         if whole != "ok":  # a damaged index would hide rows from look-ups, and the digest reads past it
             raise database.damaged(self._folder, str(whole))
         layout = set(await self._fetch(schema.LAYOUT))
         if layout != await asyncio.to_thread(schema.layout):
             raise self._tampered("The layout of the vault")
+        return await self._learned(before, self._reckoned)
+
+    async def of_same(self, macs: bytes) -> Known:
+        """A vault that is said to be, byte for byte, one that was proven: its connections are not held against their MACs yet.
+
+        Args:
+            macs: of its connections, as `Known.macs` gave them.
+
+        Raises:
+            VaultTampered: another table is not as its digest says, or these are not the MACs.
+            ValueError: as `macs_from_bytes`.
+        """
+
+        def known_already(table: Table, rows: list[Values]) -> Iterable[int]:
+            return macs_from_bytes(macs) if table is CONNECTIONS else self._reckoned(table, rows)
+
+        known = await self._learned(Ledger(), known_already)
+        known.prove_when_opened()
+        return known
+
+    async def _learned(self, before: Ledger, macs_of: _MacsOf) -> Known:
         ledger = self._opened(await self._fetch("SELECT version, sealed FROM digest"), before)
         known = Known(ledger)
         for table in schema.TABLES:
-            rows = await self._fetch(f"SELECT {', '.join(table.columns)} FROM {table.name}")  # noqa: S608 - our own names
-            outlines = await asyncio.to_thread(_outlines, self._keys.lookup.digest_key, table, rows)
-            if Digest(sum(one.mac for one in outlines.values()) % MODULUS, len(rows)) != ledger.of(table.name):
+            rows = await self._fetch(f"SELECT {', '.join(table.columns)} FROM {table.name} ORDER BY rowid")  # noqa: S608 - our own names
+            if not await asyncio.to_thread(_learn, known, table, rows, macs_of):
                 raise self._tampered(f"The table {table.name!r} of the vault")
-            known.learn(table, outlines, rows)
         return known
+
+    def _reckoned(self, table: Table, rows: list[Values]) -> Iterable[int]:
+        return map(RowMacs(self._keys.lookup.digest_key, table.name), rows)
 
     def _opened(self, rows: list[Values], before: Ledger) -> Ledger:
         """The ledger as it is stored; an older one than we have seen was put back."""
@@ -66,9 +90,6 @@ class Proof:
             raise self._tampered("The digest of the vault")
         return ledger
 
-    async def _fetch(self, statement: str) -> list[Values]:
-        return await database.run(self._db, [(statement, ())])
-
     def _tampered(self, what: str) -> VaultTampered:
         return tampered(what, self._folder)
 
@@ -78,6 +99,8 @@ def tampered(what: str, folder: Path) -> VaultTampered:
     return VaultTampered(f"{what} was changed, or damaged, outside MeshMesh.", database.restore(folder))
 
 
-def _outlines(key: bytes, table: Table, rows: list[Values]) -> dict[str, Outline]:
-    mac_of, end = RowMacs(key, table.name), 2 + len(table.plain)
-    return {cast("str", values[0]): Outline(cast("int", values[1]), values[2:end], mac_of(values)) for values in rows}
+def _learn(known: Known, table: Table, rows: list[Values], macs_of: _MacsOf) -> bool:
+    """Whether the rows of a table add up to its digest; what is known of them is taken in."""
+    macs = list(macs_of(table, rows))
+    known.learn(table, rows, macs)
+    return Digest(sum(macs) % MODULUS, len(macs)) == known.digest(table)

@@ -9,6 +9,7 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+from meshmesh_storage import fingerprint
 from meshmesh_storage.activity_tail import SUFFIX as TAIL
 from meshmesh_storage.database import SIDE_FILES
 from meshmesh_storage.paths import FOLDER_MODE, create_private_file, sync
@@ -52,7 +53,8 @@ def finish(folder: Path) -> None:
     aside = folder / (ready / _ASIDE).read_text()
     for name in FILES:
         if (ready / name).exists():
-            _move_aside([folder / f"{name}{suffix}" for suffix in ("", *SIDE_FILES, TAIL)], aside)
+            files = (folder / f"{name}{suffix}" for suffix in ("", *SIDE_FILES, TAIL))
+            _move_aside([folder / fingerprint.FILE_NAME, *files], aside)
             (ready / name).rename(folder / name)
             sync(folder)
     (ready / _ASIDE).unlink()

@@ -20,7 +20,7 @@ import aiosqlite
 from meshmesh_storage import database
 from meshmesh_storage.digest import Value, row_mac
 from meshmesh_storage.errors import VaultTampered, closed
-from meshmesh_storage.known import Layer, Outline
+from meshmesh_storage.known import Layer, Outline, Read
 from meshmesh_storage.schema import Table
 from meshmesh_storage.sealing import HEAD_BYTES, Place, SealBroken, VaultKeys
 from meshmesh_storage.statements import Statement, Values, put
@@ -99,8 +99,8 @@ class Transaction:
 
     async def sealed_rows(self, table: Table) -> tuple[list[Values], Callable[[Values], Row]]:
         """Every row as it is stored, and what opens one of them, also when the transaction has long ended."""
-        rows = self.layer.take_read(table)
-        return await self._stored(table, {}) if rows is None else rows, partial(open_row, self._keys, table)
+        read = self.layer.take_read(table) or Read(await self._stored(table, {}), None)
+        return read.rows, partial(open_row, self._keys, table, macs=read.macs)
 
     async def _stored(self, table: Table, where: Mapping[str, Value]) -> list[Values]:
         statement = f"SELECT {', '.join(table.columns)} FROM {table.name}"  # noqa: S608 - our own names
@@ -226,20 +226,25 @@ class Transaction:
         return None if value is None else self._keys.sealer.seal(value, Place(table.name, row_id, column, version))
 
 
-def open_row(keys: VaultKeys, table: Table, values: Values) -> Row:
+def open_row(keys: VaultKeys, table: Table, values: Values, *, macs: Mapping[str, int] | None = None) -> Row:
     """A row with its sealed columns opened.
 
     Args:
         keys: the vault's.
         table: the row's.
         values: every column's value, as it is stored.
+        macs: of the table's rows, by id, where the row was not held against its own yet.
 
     Raises:
-        VaultTampered: a sealed column does not open where it stands.
+        VaultTampered: a sealed column does not open where it stands, or the row is not the one of that MAC.
         VaultClosed: the keys are forgotten.
     """
+    if keys.are_forgotten:
+        raise closed()
     named = dict(zip(table.columns, values, strict=True))
     row_id, version = cast("str", named["id"]), cast("int", named["version"])
+    if macs is not None and row_mac(keys.lookup.digest_key, table.name, values) != macs.get(row_id):
+        raise _changed(table)
     opened: dict[str, bytes | None] = {}
     for column in table.sealed:
         value = cast("bytes | None", named[column])
@@ -248,10 +253,12 @@ def open_row(keys: VaultKeys, table: Table, values: Values) -> Row:
                 None if value is None else keys.sealer.open(value, Place(table.name, row_id, column, version))
             )
         except SealBroken:
-            if keys.are_forgotten:
-                raise closed() from None
-            raise VaultTampered(
-                f"A row of the table {table.name!r} was changed, or damaged, outside MeshMesh.",
-                "Put back a backup of the vault.",
-            ) from None
+            raise _changed(table) from None
     return Row(row_id, version, {column: named[column] for column in table.plain}, opened)
+
+
+def _changed(table: Table) -> VaultTampered:
+    return VaultTampered(
+        f"A row of the table {table.name!r} was changed, or damaged, outside MeshMesh.",
+        "Put back a backup of the vault.",
+    )

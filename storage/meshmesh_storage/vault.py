@@ -10,11 +10,12 @@ import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import aiosqlite
 
-from meshmesh_storage import database, first_layout, founding, header, restored, schema
+from meshmesh_storage import database, fingerprint, first_layout, founding, header, restored, schema
 from meshmesh_storage.ailing import Ailing
 from meshmesh_storage.digest import Ledger
 from meshmesh_storage.errors import (
@@ -25,6 +26,7 @@ from meshmesh_storage.errors import (
     VaultUnwritable,
     closed,
 )
+from meshmesh_storage.fingerprint import Fingerprint
 from meshmesh_storage.group import Group
 from meshmesh_storage.header import Header
 from meshmesh_storage.keys import KeySource
@@ -60,6 +62,7 @@ class Vault(Ailing):
         self._known = Known(Ledger())
         self._checked_at: object = None  # SQLite's data_version: another number means that somebody else wrote
         self._files: object = None
+        self._fingerprint = Fingerprint(folder / FILE_NAME, keys)
         self.before_keys_go: list[Callable[[], Awaitable[None]]] = []
 
     @classmethod
@@ -112,12 +115,13 @@ class Vault(Ailing):
     @classmethod
     async def _unlocked(cls, path: Path, found: Header, keys: VaultKeys, now: datetime) -> "Vault":
         db = await database.connect(path)
+        vault = cls(db, keys, path.parent)
         try:
-            vault = cls(db, keys, path.parent)
             await vault._migrate(found, now)
             vault._files = await database.watch_place(db, path)
         except BaseException:
             await database.close(db)
+            vault._fingerprint.let_go()
             raise
         return vault
 
@@ -130,10 +134,19 @@ class Vault(Ailing):
             for migration in schema.MIGRATIONS[found.version :]:
                 for statement in migration:
                     await self._db.execute_fetchall(statement)
-            await self._check_what_others_wrote(await database.value(self._db, "PRAGMA data_version"))
+            at = await database.value(self._db, "PRAGMA data_version")
+            if found.is_latest:
+                await self._believe(found.written, at)
+            await self._check_what_others_wrote(at)
             if found.version < schema.LATEST:
                 await self._db.execute_fetchall(f"PRAGMA user_version = {schema.LATEST}")
             await self._db.execute_fetchall("COMMIT")
+
+    async def _believe(self, written: int, at: object) -> None:
+        """Spare the first look at the digests, where the file is the one that was proven when it was closed."""
+        known = await to_the_end(self._fingerprint.believed(partial(database.fetch, self._db), written))
+        if known is not None:
+            self._known, self._checked_at = known, at
 
     async def _convert(self, now: datetime) -> None:
         try:
@@ -144,7 +157,7 @@ class Vault(Ailing):
             raise tampered("The vault", self._folder)
 
     async def close(self) -> None:
-        """Close the file, after the transactions that are under way, and forget the keys."""
+        """Close the file, after the transactions that are under way, keep its fingerprint, and forget the keys."""
         await to_the_end(self._close())
 
     async def _close(self) -> None:
@@ -152,8 +165,11 @@ class Vault(Ailing):
             await self._commit()
             if not self._closed:
                 self._closed = True
-                await self._db.close()
-                self._keys.forget()
+                try:
+                    await self._db.close()
+                    await self._fingerprint.renew(self._known)
+                finally:
+                    self._keys.forget()
 
     @property
     def sealer(self) -> Sealer:
@@ -349,7 +365,9 @@ class Vault(Ailing):
 
     async def _check_what_others_wrote(self, at: object) -> None:
         if at != self._checked_at:
-            self._known = await Proof(self._db, self._keys, self._folder).of_all(self._known.ledger)
+            self._known = await Proof(partial(database.fetch, self._db), self._keys, self._folder).of_all(
+                self._known.ledger
+            )
             self._checked_at = at
 
 
@@ -357,8 +375,8 @@ def _inspect(folder: Path, path: Path) -> Header | None:
     """The header of the vault in a private folder, or None where there is no vault. Nothing of it is written."""
     private_folder(folder)
     restored.finish(folder)
-    for suffix in ("", *database.SIDE_FILES):
-        private_file(path.with_name(path.name + suffix))
+    for name in (fingerprint.FILE_NAME, path.name, *(path.name + suffix for suffix in database.SIDE_FILES)):
+        private_file(folder / name)
     if path.exists():
         return header.read(path)
     if any(path.with_name(path.name + suffix).exists() for suffix in database.SIDE_FILES):

@@ -191,13 +191,13 @@ def test_listeners_are_told_and_go_on_after_it(service: Service, token: str) -> 
 
 
 def test_no_key_and_no_name_is_left_on_disk(service: Service, token: str) -> None:
-    """Locked, the vault is one file that opens with its key only; locking twice is locking once."""
+    """Locked, the vault is a file and its fingerprint, which open with its key only; locking twice is locking once."""
     for _ in range(2):
         assert service.call("POST", "/v1/lock", {}, owner=True).status == 200
     names = {path.name for path in (service.home / "data").iterdir()}
     unlock(service)
 
-    assert names == {"vault.db", "activity.db", "demo"}
+    assert names == {"vault.db", "vault.fingerprint", "activity.db", "demo"}
     assert service.call("POST", "/v1/unlock", {}, owner=True).status == 200  # it is open: nothing to prove
     told = service.call("GET", "/v1/activity?limit=500", owner=True).json()["activity"]
     assert {"vault.locked", "vault.unlocked"} <= {row["action"] for row in told}

@@ -1,6 +1,5 @@
 """What a start of the service loads and makes, and what it leaves until somebody needs it."""
 
-import gc
 import os
 import subprocess
 import sys
@@ -11,10 +10,9 @@ import aiohttp
 import pytest
 
 import meshmesh_bridge
-from meshmesh_bridge import program, serve
 from meshmesh_bridge.ready_demo import demo_org
 from support.demo_org import PeerClock
-from support.service import TELLING, start
+from support.service import TELLING, environment, start
 
 # Each costs milliseconds or megabytes, and most of them most services never need.
 LATE = (
@@ -98,21 +96,28 @@ def test_the_version_is_that_of_the_package() -> None:
     assert version("meshmesh") == meshmesh_bridge.VERSION
 
 
-def test_the_collector_rests_during_the_imports_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the service begins, the collector is at work again, and leaves alone what was there before."""
-    seen: list[bool] = []
+def test_the_collector_rests_until_the_doors_are_open(tmp_path: Path) -> None:
+    """Once the service is ready it is at work, and leaves alone what was imported; until then it does not run."""
+    script = """
+import gc, os, signal
+from meshmesh_bridge import program, serve
 
-    def begin() -> int:
-        seen.append(gc.isenabled())
-        return gc.get_freeze_count()
+def ready(house):
+    print(gc.isenabled(), gc.get_freeze_count() > 10_000)
+    os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(serve, "main", begin)
-    try:
-        assert program.main() > 0
-    finally:
-        gc.unfreeze()
+settings = serve._settings
+def begin(paths):
+    print(gc.isenabled())
+    return settings(paths)
 
-    assert seen == [True]
+serve._settings, serve._announce = begin, ready
+program.main()
+"""
+    command = [sys.executable, "-c", script]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env=environment(tmp_path), timeout=60)
+
+    assert told.stdout.splitlines() == ["False", "True True"]
 
 
 async def test_the_demo_org_comes_when_somebody_knocks(tmp_path: Path) -> None:

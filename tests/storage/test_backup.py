@@ -14,7 +14,7 @@ from typing import TypedDict
 
 import pytest
 
-from meshmesh_storage import backup, backup_file, restored, unpacking
+from meshmesh_storage import backup, backup_file, fingerprint, restored, unpacking
 from meshmesh_storage.backup_file import PIECE, Cipher, Head
 from meshmesh_storage.errors import BackupBroken, BackupOlder, KeyUnavailable
 from meshmesh_storage.passphrase import PassphraseKey, derive_key
@@ -121,7 +121,7 @@ async def test_a_backup_that_cannot_be_written_leaves_nothing(tmp_path: Path, mo
             await written(it, tmp_path)
         await it.check()
     assert {one.name for one in tmp_path.iterdir()} == {"vault", "keys"}
-    assert set(os.listdir(tmp_path / "vault")) == {FILE_NAME, "activity.db"}
+    assert set(os.listdir(tmp_path / "vault")) == {FILE_NAME, fingerprint.FILE_NAME, "activity.db"}
 
 
 # --- Restoring -----------------------------------------------------------------------------------------------------

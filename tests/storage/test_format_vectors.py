@@ -4,6 +4,7 @@ The vectors were not made by this code but after the document, with HMAC and AES
 """
 
 import base64
+import hashlib
 import json
 import sqlite3
 from contextlib import closing
@@ -14,8 +15,8 @@ from typing import TypedDict
 
 import pytest
 
-from meshmesh_storage import apps, clients, connections, rotations, schema
-from meshmesh_storage.digest import Ledger, Value, row_mac
+from meshmesh_storage import apps, clients, connections, fingerprint, rotations, schema
+from meshmesh_storage.digest import Ledger, Value, macs_from_bytes, macs_to_bytes, row_mac
 from meshmesh_storage.errors import NameTaken
 from meshmesh_storage.keys import KeyFile
 from meshmesh_storage.records import Mode
@@ -85,6 +86,18 @@ class SealedDigest(TypedDict):
     sealed: str
 
 
+class SealedFingerprint(TypedDict):
+    """What `vault.fingerprint` holds."""
+
+    version: int
+    key_id: int
+    file: str
+    macs: list[str]
+    content: str
+    nonce: str
+    sealed: str
+
+
 class Vectors(TypedDict):
     """sealed-v1.json."""
 
@@ -96,6 +109,7 @@ class Vectors(TypedDict):
     indexes: list[Index]
     row_macs: list[RowMac]
     digest: SealedDigest
+    fingerprint: SealedFingerprint
 
 
 VECTORS: Vectors = json.loads((FOLDER / "sealed-v1.json").read_text())
@@ -159,6 +173,21 @@ def test_the_sealed_digest_both_ways() -> None:
     assert {table: digest.total for table, digest in ledger.digests.items()} == {
         one["table"]: int(one["mac"], 16) for one in VECTORS["row_macs"]
     }
+    assert sealed.hex() == vector["sealed"]
+
+
+def test_the_fingerprint_both_ways() -> None:
+    """The hash of the file and the MACs of the rows, in their order, at a place of their own."""
+    vector = VECTORS["fingerprint"]
+    place = fingerprint.place(vector["version"])
+    hashed = hashlib.sha256(vector["file"].encode()).digest()
+    content = hashed + macs_to_bytes(int(mac, 16) for mac in vector["macs"])
+    cipher = table_cipher(KEYS[vector["key_id"]], "fingerprint")
+    sealed = seal_with(cipher, vector["key_id"], bytes.fromhex(vector["nonce"]), content, place)
+
+    assert content.hex() == vector["content"]
+    assert SEALER.open(bytes.fromhex(vector["sealed"]), place) == content
+    assert list(macs_from_bytes(content[len(hashed) :])) == [int(mac, 16) for mac in vector["macs"]]
     assert sealed.hex() == vector["sealed"]
 
 

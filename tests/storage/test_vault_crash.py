@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from meshmesh_storage import apps
+from meshmesh_storage import apps, fingerprint
 from meshmesh_storage.keys import KeyFile
 from meshmesh_storage.records import App
 from meshmesh_storage.vault import FILE_NAME, Vault
@@ -109,7 +109,7 @@ async def test_killed_at_any_step_of_its_making_the_vault_is_made_next_time(tmp_
         await vault.close()
 
         assert key in (None, await source.load())
-        assert {path.name for path in home.glob("*/*")} == {"vault.key", FILE_NAME}
+        assert {path.name for path in home.glob("*/*")} == {"vault.key", FILE_NAME, fingerprint.FILE_NAME}
         if said == ["made"]:
             assert code == 0
             assert step > 5

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from meshmesh_storage import apps, database, schema
+from meshmesh_storage import apps, database, fingerprint, schema
 from meshmesh_storage.errors import (
     KeyUnavailable,
     SchemaTooNew,
@@ -178,7 +178,7 @@ async def test_a_crash_while_a_vault_is_made_leaves_nothing_in_the_way(opened: O
         (tmp_path / "vault" / f"{FILE_NAME}.new{suffix}").write_bytes(b"half made")
     await furnished(opened, tmp_path, crashed=False)
 
-    assert [path.name for path in (tmp_path / "vault").iterdir()] == [FILE_NAME]
+    assert {path.name for path in (tmp_path / "vault").iterdir()} == {FILE_NAME, fingerprint.FILE_NAME}
 
 
 async def test_a_copy_that_a_crash_left_behind_is_cleared_away(opened: Open, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ async def test_a_copy_that_a_crash_left_behind_is_cleared_away(opened: Open, tmp
     (tmp_path / "vault" / f"{FILE_NAME}.look" / FILE_NAME).write_bytes(b"old copy")
     await (await opened()).close()
 
-    assert [path.name for path in (tmp_path / "vault").iterdir()] == [FILE_NAME]
+    assert {path.name for path in (tmp_path / "vault").iterdir()} == {FILE_NAME, fingerprint.FILE_NAME}
 
 
 async def test_a_log_without_its_vault_is_not_begun_over(opened: Open, tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ async def test_a_vault_that_was_tampered_with_is_not_migrated(
 
 
 async def test_a_closed_vault_says_so(opened: Open, tmp_path: Path) -> None:
-    """Closing twice is fine; using it afterwards is a typed refusal; on disk only the one file is left."""
+    """Closing twice is fine; using it afterwards is a typed refusal; on disk only the file and its fingerprint are left."""
     vault = await opened()
     await vault.close()
     await vault.close()
@@ -337,4 +337,4 @@ async def test_a_closed_vault_says_so(opened: Open, tmp_path: Path) -> None:
             pass
     with pytest.raises(VaultUnwritable, match="closed"):
         await vault.purge()
-    assert [path.name for path in (tmp_path / "vault").iterdir()] == [FILE_NAME]
+    assert {path.name for path in (tmp_path / "vault").iterdir()} == {FILE_NAME, fingerprint.FILE_NAME}

@@ -22,7 +22,7 @@ from meshmesh_storage.records import Connection, Reason, Session, Status
 
 IDLE_DAYS = 30  # the idle life that Salesforce gives refresh tokens of partner apps since 2026-05
 MAX_APPROVALS = 5  # Salesforce keeps five per user and app; the sixth ends the oldest
-NEEDS_SOMEBODY = frozenset({Status.NEEDS_YOU, Status.BLOCKED})
+NEEDS_SOMEBODY = (Status.NEEDS_YOU, Status.BLOCKED)  # no set: the hash of an enum is worked out in Python
 
 _INTERRUPTED = (
     "Salesforce may have issued a new refresh token that never arrived here (a crash or a broken line), "

@@ -8,7 +8,7 @@ that shows or lists connections reads here, so that listing never calls Salesfor
 """
 
 import asyncio
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -164,7 +164,7 @@ class Desks:
         stored = (desk.stored for desk in self._desks.values() if desk.kept.app_id == connection.app_id)
         return [one for one in stored if (one.org_id, one.user_id, one.app_id) == key]
 
-    def take(self, found: Iterable[SealedConnection], index: Callable[[str], bytes]) -> None:
+    def take(self, found: Sequence[SealedConnection], index: Callable[[str], bytes]) -> None:
         """Put what was found in the vault on desks of its own, unopened.
 
         Args:
@@ -172,9 +172,8 @@ class Desks:
             index: the keyed hash of a name.
         """
         self._index = index
-        for sealed in found:
-            self._desks[sealed.id] = Desk(sealed)
-            self._unnamed[sealed.name_index] = sealed.id
+        self._desks |= {sealed.id: Desk(sealed) for sealed in found}
+        self._unnamed |= {sealed.name_index: sealed.id for sealed in found}
 
     def place(self, stored: Connection) -> Desk:
         """Put what is now stored on its desk, and tell the listeners. The name, and the last use, are the desk's own.
