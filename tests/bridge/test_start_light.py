@@ -93,6 +93,28 @@ finally:
     assert told.stdout.splitlines()[-1] == "0 /etc/own False"
 
 
+def test_what_nobody_here_uses_is_not_read(tmp_path: Path) -> None:
+    """Neither the system's table of file types nor OpenSSL's old ciphers; who asks for the table later gets it."""
+    table = tmp_path / "mime.types"
+    table.write_text("application/x-ours ours\n")
+    script = f"""
+import mimetypes, sys
+from meshmesh_bridge import program
+mimetypes.knownfiles[:] = [{str(table)!r}]
+opened = []
+sys.addaudithook(lambda event, arguments: opened.append(arguments[0]) if event == "open" else None)
+sys.argv = ["meshmeshd", "--version"]
+try:
+    program.main()
+finally:
+    from cryptography.hazmat.bindings._rust import openssl
+    print({str(table)!r} in opened, openssl._legacy_provider_loaded, *mimetypes.guess_type("a.ours"))
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert told.stdout.splitlines()[-1] == "False False application/x-ours None"
+
+
 def test_the_version_is_that_of_the_package() -> None:
     """The service says the version that is installed, which it does not look up."""
     assert version("meshmesh") == meshmesh_bridge.VERSION
