@@ -21,6 +21,8 @@ LATE = (
     "aiohttp_sse",
     "authlib",
     "click",
+    "cryptography.hazmat.primitives.hashes",
+    "cryptography.hazmat.primitives.kdf",
     "dbus_fast",
     "html.parser",
     "importlib.metadata",
