@@ -31,6 +31,7 @@ LATE = (
     "meshmesh_bridge.broker",
     "meshmesh_bridge.dashboard",
     "meshmesh_bridge.declared",
+    "meshmesh_bridge.grants",
     "meshmesh_bridge.restoring",
     "meshmesh_daemon.adapters.screen_lock",
     "meshmesh_daemon.core.classify",
@@ -39,6 +40,7 @@ LATE = (
     "meshmesh_daemon.core.soap",
     "meshmesh_daemon.usecases.diagnosis",
     "meshmesh_daemon.usecases.events",
+    "meshmesh_daemon.usecases.exchange",
     "meshmesh_daemon.usecases.pairings",
     "meshmesh_daemon.usecases.plans",
     "meshmesh_daemon.usecases.sign_ins",
@@ -61,7 +63,7 @@ def test_an_idle_service_holds_nothing_that_it_does_not_need(tmp_path: Path) -> 
 
     assert [one["name"] for one in told["connections"]] == ["demo"]
     assert "meshmesh_bridge.api.status" in service.loaded
-    assert (set(LATE) - {"meshmesh_bridge.declared"}) & service.loaded == set()
+    assert set(LATE) & service.loaded == set()
 
 
 def test_a_start_imports_nothing_that_it_does_not_need() -> None:
