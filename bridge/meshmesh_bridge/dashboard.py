@@ -6,7 +6,7 @@ there; htmx, which is vendored, may not evaluate anything either.
 
 from aiohttp import web
 
-from meshmesh_bridge.declared import PAGE, Answer
+from meshmesh_bridge.answers import PAGE, Answer
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.pages import activity, clients, connections, plans, settings, shell, sign_ins, static
 

@@ -1,11 +1,10 @@
-"""What a route takes and gives, declared once: the declaration checks requests, and it is what OpenAPI shows.
+"""What a route takes, declared once: the declaration checks requests, and it is what OpenAPI shows.
 
 A body is a tuple of fields. Each knows its JSON Schema and how to refuse what does not fit it; the refusing itself is
 `Fields`' (bodies.py), so that a document can never promise what a handler would not take.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -231,21 +230,3 @@ def body_schema(body: Body) -> Json:
 def _value(one: Field) -> Json:
     optional = not one.required and not isinstance(one, Flag)
     return {"anyOf": [one.schema(), {"type": "null"}]} if optional else one.schema()
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One way in which a route answers when it does not refuse.
-
-    `shape` names a schema of `api/schemas.py`; None where there is no body, or none of ours.
-    """
-
-    shape: str | None = None
-    description: str = "Done"
-    content_types: tuple[str, ...] = ("application/json",)
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-NOTHING = Answer(description="Done; there is no body", content_types=())
-PAGE = Answer(description="A page for a person", content_types=("text/html",))
-TEXT = Answer(description="Plain text", content_types=("text/plain",))

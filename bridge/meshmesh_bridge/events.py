@@ -12,12 +12,12 @@ from functools import partial
 from aiohttp import hdrs, web
 from aiohttp_sse import EventSourceResponse
 
+from meshmesh_bridge.answers import Answer
 from meshmesh_bridge.api.access_requests import access_request_shape
 from meshmesh_bridge.api.connections import shape_for
 from meshmesh_bridge.api.pairing import pairing_shape
 from meshmesh_bridge.bodies import known_query
 from meshmesh_bridge.caller import CALLER
-from meshmesh_bridge.declared import Answer
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_bridge.plan_shapes import plan_shape

@@ -29,7 +29,8 @@ from meshmesh_daemon.core.problems import Next, Problem
 from meshmesh_storage.records import Client
 
 if TYPE_CHECKING:
-    from meshmesh_bridge.declared import Answer, Body
+    from meshmesh_bridge.answers import Answer
+    from meshmesh_bridge.declared import Body
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})

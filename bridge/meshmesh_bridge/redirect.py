@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from aiohttp import hdrs, web
 
 from meshmesh import wire
+from meshmesh_bridge.answers import PAGE, Answer
 from meshmesh_bridge.bodies import read_form
 from meshmesh_bridge.caller import CALLER, Door
-from meshmesh_bridge.declared import PAGE, Answer
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import House, house_of
 from meshmesh_bridge.pages import render, static

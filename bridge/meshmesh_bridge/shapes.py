@@ -2,18 +2,18 @@
 
 import json
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from meshmesh import wire
-from meshmesh_bridge.bodies import Fields
-from meshmesh_bridge.declared import Body, Flag, Text, Whole, names, one_of
 from meshmesh_bridge.errors import next_document, problem_document
 from meshmesh_bridge.house import House
 from meshmesh_daemon.core.grants import current
 from meshmesh_daemon.core.loans import sentence
 from meshmesh_daemon.core.problems import Next
-from meshmesh_daemon.usecases.access import WantedGrant
-from meshmesh_daemon.usecases.attempts import SignInView
-from meshmesh_storage.records import App, Client, Connection, Grant, Mode, Session, Status
+from meshmesh_storage.records import App, Client, Connection, Grant, Session, Status
+
+if TYPE_CHECKING:
+    from meshmesh_daemon.usecases.attempts import SignInView
 
 Json = dict[str, object]
 
@@ -135,7 +135,7 @@ def token_body(connection: Connection) -> bytes:
     return json.dumps(token_shape(connection, connection.session)).encode()
 
 
-def sign_in_shape(view: SignInView, house: House) -> Json:
+def sign_in_shape(view: "SignInView", house: House) -> Json:
     """One attempt. The address is the owner's to open: it carries the state, never a verifier or a secret."""
     return {
         "id": view.id,
@@ -149,34 +149,6 @@ def sign_in_shape(view: SignInView, house: House) -> Json:
     }
 
 
-def _port_note(view: SignInView, house: House) -> str | None:
+def _port_note(view: "SignInView", house: House) -> str | None:
     """A browser cannot come back while the port is lent."""
     return sentence(house.lending.view) if house.lending and view.status == "waiting" else None
-
-
-MAX_GRANTS = 64
-YEAR = 366 * 24 * 3600
-
-
-GRANT: Body = (
-    Text("connection", required=True),
-    one_of("mode", Mode),
-    Flag("raw_token"),
-    Whole("expires_in", low=1, high=YEAR),
-)
-
-
-def wanted_grants(fields: Fields) -> list[WantedGrant] | None:
-    """The member `grants` of a body, or None where it is absent."""
-    grants = fields.objects("grants", names(GRANT), most=MAX_GRANTS)
-    return None if grants is None else [_wanted(grant) for grant in grants]
-
-
-def _wanted(fields: Fields) -> WantedGrant:
-    mode = fields.choice("mode", Mode)
-    return WantedGrant(
-        connection=fields.required_text("connection"),
-        mode=mode or Mode.READ,
-        raw_token=fields.flag("raw_token"),
-        expires_in=fields.integer("expires_in", low=1, high=YEAR),
-    )

@@ -22,6 +22,7 @@ _PRAGMAS = (
     ("fullfsync", 1),  # macOS: through the drive's own cache too
     ("secure_delete", 1),  # ON; FAST leaves old bytes on the free list
     ("temp_store", 2),  # memory
+    ("cache_size", -256),  # KiB: the system has the file's pages already, and a second copy of them would stay for good
     ("trusted_schema", 0),
     ("cell_size_check", 1),
 )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from meshmesh_bridge.shapes import MAX_GRANTS
+from meshmesh_bridge.grants import MAX_GRANTS
 from meshmesh_daemon.usecases.departures import AT_ONCE
 from support.figures import Figure, paired, tell
 from support.seeding import Seed, seed

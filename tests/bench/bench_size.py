@@ -90,7 +90,6 @@ def importing() -> float:
 
 def starting(folder: Path) -> list[Figure]:
     """Ready after start: against the import of aiohttp, and with many connections against none."""
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as an installed program, which is compiled once
     importing()
     empty, full = folder / "empty", folder / "full"
     seed(empty, Seed())
@@ -119,7 +118,8 @@ def starting(folder: Path) -> list[Figure]:
 
 
 def figures() -> list[Figure]:
-    """All of them."""
+    """All of them, of an installed program, which is compiled once: what the compiler leaves behind is megabytes."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         for name in ("memory", "idle"):

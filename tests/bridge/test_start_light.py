@@ -19,6 +19,8 @@ LATE = (
     "aiohttp_sse",
     "authlib",
     "click",
+    "cryptography.hazmat.primitives.hashes",
+    "cryptography.hazmat.primitives.kdf",
     "dbus_fast",
     "html.parser",
     "importlib.metadata",
@@ -27,7 +29,9 @@ LATE = (
     "meshmesh_bridge.broker",
     "meshmesh_bridge.dashboard",
     "meshmesh_bridge.declared",
+    "meshmesh_bridge.grants",
     "meshmesh_bridge.restoring",
+    "meshmesh_daemon.adapters.notifications.linux",
     "meshmesh_daemon.adapters.screen_lock",
     "meshmesh_daemon.core.classify",
     "meshmesh_daemon.core.diagnosis",
@@ -35,11 +39,13 @@ LATE = (
     "meshmesh_daemon.core.soap",
     "meshmesh_daemon.usecases.diagnosis",
     "meshmesh_daemon.usecases.events",
+    "meshmesh_daemon.usecases.exchange",
     "meshmesh_daemon.usecases.pairings",
     "meshmesh_daemon.usecases.plans",
     "meshmesh_daemon.usecases.sign_ins",
     "meshmesh_demo.application",
     "meshmesh_storage.backup",
+    "meshmesh_storage.passphrase",
     "meshmesh_storage.unpacking",
     "msgspec",
     "secretstorage",
@@ -57,7 +63,7 @@ def test_an_idle_service_holds_nothing_that_it_does_not_need(tmp_path: Path) -> 
 
     assert [one["name"] for one in told["connections"]] == ["demo"]
     assert "meshmesh_bridge.api.status" in service.loaded
-    assert (set(LATE) - {"meshmesh_bridge.declared"}) & service.loaded == set()
+    assert set(LATE) & service.loaded == set()
 
 
 def test_a_start_imports_nothing_that_it_does_not_need() -> None:
@@ -89,6 +95,28 @@ finally:
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environ)
 
     assert told.stdout.splitlines()[-1] == "0 /etc/own False"
+
+
+def test_what_nobody_here_uses_is_not_read(tmp_path: Path) -> None:
+    """Neither the system's table of file types nor OpenSSL's old ciphers; who asks for the table later gets it."""
+    table = tmp_path / "mime.types"
+    table.write_text("application/x-ours ours\n")
+    script = f"""
+import mimetypes, sys
+from meshmesh_bridge import program
+mimetypes.knownfiles[:] = [{str(table)!r}]
+opened = []
+sys.addaudithook(lambda event, arguments: opened.append(arguments[0]) if event == "open" else None)
+sys.argv = ["meshmeshd", "--version"]
+try:
+    program.main()
+finally:
+    from cryptography.hazmat.bindings._rust import openssl
+    print({str(table)!r} in opened, openssl._legacy_provider_loaded, *mimetypes.guess_type("a.ours"))
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert told.stdout.splitlines()[-1] == "False False application/x-ours None"
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -3,12 +3,14 @@
 from aiohttp import web
 
 from meshmesh import wire
+from meshmesh_bridge.answers import NOTHING, Answer
 from meshmesh_bridge.bodies import Fields, consent_of, idempotency_key, prefer_wait
 from meshmesh_bridge.caller import CALLER
-from meshmesh_bridge.declared import NOTHING, Answer, Flag, Text, Whole, one_of, read_body
+from meshmesh_bridge.declared import Flag, Text, Whole, one_of, read_body
+from meshmesh_bridge.grants import YEAR
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import House, house_of
-from meshmesh_bridge.shapes import YEAR, Json, moment
+from meshmesh_bridge.shapes import Json, moment
 from meshmesh_daemon.core.presence import MAX_PIN
 from meshmesh_daemon.core.problems import Problem, bad_field
 from meshmesh_daemon.usecases.access import WantedGrant

@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
+from meshmesh_bridge.answers import Answer
 from meshmesh_bridge.bodies import known_query, prefer_wait, query_integer
-from meshmesh_bridge.declared import Answer, Whole, names
+from meshmesh_bridge.declared import Whole, names
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_bridge.shapes import Json

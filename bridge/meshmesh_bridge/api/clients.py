@@ -4,12 +4,14 @@ import re
 
 from aiohttp import web
 
+from meshmesh_bridge.answers import NOTHING, Answer
 from meshmesh_bridge.bodies import Fields, consent_of
 from meshmesh_bridge.caller import CALLER
-from meshmesh_bridge.declared import NOTHING, Answer, Flag, Objects, Text, Whole, read_body
+from meshmesh_bridge.declared import Flag, Objects, Text, Whole, read_body
+from meshmesh_bridge.grants import GRANT, MAX_GRANTS, wanted_grants
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
-from meshmesh_bridge.shapes import GRANT, MAX_GRANTS, Json, client_shape, wanted_grants
+from meshmesh_bridge.shapes import Json, client_shape
 from meshmesh_daemon.core.presence import MAX_PIN
 from meshmesh_daemon.core.problems import Next, Problem, bad_field
 from meshmesh_daemon.usecases.access import EXEC, NewClient

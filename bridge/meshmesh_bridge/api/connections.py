@@ -2,9 +2,10 @@
 
 from aiohttp import web
 
+from meshmesh_bridge.answers import Answer
 from meshmesh_bridge.bodies import Fields
 from meshmesh_bridge.caller import CALLER
-from meshmesh_bridge.declared import Answer, Object, Text, Texts, names, one_of, read_body
+from meshmesh_bridge.declared import Object, Text, Texts, names, one_of, read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_bridge.shapes import Json, connection_shape, owner_connection_shape, sign_in_shape

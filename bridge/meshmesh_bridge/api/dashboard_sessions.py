@@ -7,9 +7,10 @@ launch code, so that none outlives its twelve hours.
 from aiohttp import web
 
 from meshmesh import wire
+from meshmesh_bridge.answers import NOTHING, Answer
 from meshmesh_bridge.bodies import consent_of
 from meshmesh_bridge.caller import CALLER, CallerKind, Door
-from meshmesh_bridge.declared import NOTHING, Answer, Text, Whole, read_body
+from meshmesh_bridge.declared import Text, Whole, read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_bridge.shapes import moment

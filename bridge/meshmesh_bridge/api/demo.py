@@ -2,7 +2,8 @@
 
 from aiohttp import web
 
-from meshmesh_bridge.declared import Answer, Choice, Whole, read_body
+from meshmesh_bridge.answers import Answer
+from meshmesh_bridge.declared import Choice, Whole, read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_daemon.adapters.demo import DemoPeer

@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
+from meshmesh_bridge.answers import Answer
 from meshmesh_bridge.api.connections import find
-from meshmesh_bridge.declared import Answer, Text, read_body
+from meshmesh_bridge.declared import Text, read_body
 from meshmesh_bridge.errors import next_document
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of

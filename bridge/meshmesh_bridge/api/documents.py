@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from meshmesh_bridge import VERSION
+from meshmesh_bridge.answers import PAGE, TEXT, Answer
 from meshmesh_bridge.api.schemas import BAD_INPUT, PROBLEM, SALESFORCE_ERRORS, SCHEMAS, ref
-from meshmesh_bridge.declared import PAGE, TEXT, Answer, body_schema
+from meshmesh_bridge.declared import body_schema
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_bridge.pages import render

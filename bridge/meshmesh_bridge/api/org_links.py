@@ -2,10 +2,11 @@
 
 from aiohttp import web
 
+from meshmesh_bridge.answers import Answer
 from meshmesh_bridge.api.connections import find
 from meshmesh_bridge.api.tokens import OWNER_NAME
 from meshmesh_bridge.bodies import consent_of, prefer_wait
-from meshmesh_bridge.declared import Answer, Text, read_body
+from meshmesh_bridge.declared import Text, read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_bridge.shapes import moment

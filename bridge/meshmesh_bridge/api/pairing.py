@@ -7,14 +7,16 @@ import asyncio
 
 from aiohttp import web
 
+from meshmesh_bridge.answers import NOTHING, Answer
 from meshmesh_bridge.bodies import Fields, consent_of, idempotency_key
 from meshmesh_bridge.caller import CALLER
-from meshmesh_bridge.declared import NOTHING, Answer, Choice, Flag, Objects, Text, names, one_of, read_body
+from meshmesh_bridge.declared import Choice, Flag, Objects, Text, names, one_of, read_body
 from meshmesh_bridge.errors import DeviceFlowError
+from meshmesh_bridge.grants import GRANT, MAX_GRANTS, wanted_grants
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.heads import peer_of
 from meshmesh_bridge.house import house_of
-from meshmesh_bridge.shapes import GRANT, MAX_GRANTS, Json, client_shape, moment, wanted_grants
+from meshmesh_bridge.shapes import Json, client_shape, moment
 from meshmesh_daemon.adapters import peers
 from meshmesh_daemon.core.presence import MAX_PIN
 from meshmesh_daemon.core.problems import Problem

@@ -2,7 +2,8 @@
 
 from aiohttp import web
 
-from meshmesh_bridge.declared import NOTHING, Text, read_body
+from meshmesh_bridge.answers import NOTHING
+from meshmesh_bridge.declared import Text, read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_daemon.core.presence import MAX_PIN

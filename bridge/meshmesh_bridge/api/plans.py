@@ -5,9 +5,10 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from meshmesh import wire
+from meshmesh_bridge.answers import NOTHING, Answer
 from meshmesh_bridge.bodies import Fields, consent_of, idempotency_key, known_query, prefer_wait, query_integer
 from meshmesh_bridge.caller import CALLER
-from meshmesh_bridge.declared import NOTHING, Answer, Choice, Objects, Text, Texts, Whole, names, read_body
+from meshmesh_bridge.declared import Choice, Objects, Text, Texts, Whole, names, read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_bridge.plan_requests import REQUEST, judged

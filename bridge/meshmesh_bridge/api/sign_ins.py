@@ -2,9 +2,10 @@
 
 from aiohttp import web
 
+from meshmesh_bridge.answers import Answer
 from meshmesh_bridge.api.connections import MAX_NAME
 from meshmesh_bridge.bodies import prefer_wait
-from meshmesh_bridge.declared import Answer, Text, read_body
+from meshmesh_bridge.declared import Text, read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import house_of
 from meshmesh_bridge.shapes import sign_in_shape

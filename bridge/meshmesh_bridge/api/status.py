@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from meshmesh_bridge import VERSION
+from meshmesh_bridge.answers import Answer
 from meshmesh_bridge.caller import CALLER
-from meshmesh_bridge.declared import Answer
 from meshmesh_bridge.errors import next_document
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import House, house_of

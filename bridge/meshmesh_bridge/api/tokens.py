@@ -5,11 +5,12 @@ from functools import partial
 from aiohttp import web
 
 from meshmesh import wire
+from meshmesh_bridge.answers import Answer
 from meshmesh_bridge.api.connections import find
 from meshmesh_bridge.bodies import consent_of, known_query, prefer_wait, query_integer
 from meshmesh_bridge.building import Rooms
 from meshmesh_bridge.caller import CALLER
-from meshmesh_bridge.declared import Answer, Text, Whole, read_body
+from meshmesh_bridge.declared import Text, Whole, read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import House, house_of
 from meshmesh_bridge.repeats import REPEATABLE, Allowed, Repeatable

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from aiohttp import web
 
+from meshmesh_bridge.answers import Answer
 from meshmesh_bridge.api.status import all_connections, status_document
 from meshmesh_bridge.bodies import consent_of
-from meshmesh_bridge.declared import Answer, Choice, Flag, Text, read_body
+from meshmesh_bridge.declared import Choice, Flag, Text, read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import House, house_of
 from meshmesh_bridge.shapes import moment

@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from meshmesh_bridge.answers import Answer
 from meshmesh_bridge.api.connections import find
 from meshmesh_bridge.api.diagnosis import DIAGNOSE, MAX_ERROR
-from meshmesh_bridge.declared import Answer, read_body
+from meshmesh_bridge.declared import read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import House, house_of
 from meshmesh_bridge.pages.fragments import PREFIX, connections_of, fragment, route

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from meshmesh_bridge.declared import Answer
+from meshmesh_bridge.answers import Answer
 from meshmesh_bridge.guard import Handler, Need, Route
 from meshmesh_bridge.house import House, house_of
 from meshmesh_bridge.pages import markup

@@ -8,7 +8,6 @@ from meshmesh_storage.credential import CredentialKey
 from meshmesh_storage.errors import KeyLocked, KeyUnavailable
 from meshmesh_storage.keyring_key import KeyringKey
 from meshmesh_storage.keys import KeyFile, KeySource
-from meshmesh_storage.passphrase import PassphraseKey
 
 AUTO = "auto"
 KEYRING, CREDENTIAL, PASSPHRASE, FILE = "keyring", "credential", "passphrase", "file"
@@ -86,7 +85,7 @@ class KeySources:
                 self._refuse_foreign_keyring()
                 return KeyringKey(self._keyring, str(note.get("name")))
             case "passphrase":
-                return PassphraseKey(_typed(passphrase), dict(note))
+                return _from_passphrase(_typed(passphrase), note)
             case _:
                 raise KeyUnavailable(
                     "The vault says that its key is in a place that this version does not know.",
@@ -110,7 +109,7 @@ class KeySources:
         if kind == PASSPHRASE and passphrase is None:
             raise PassphraseMissing("The vault is to open with a passphrase, and none was chosen yet.", "Choose one")
         if kind == PASSPHRASE:
-            return PassphraseKey(passphrase or "")
+            return _from_passphrase(passphrase or "", {"kind": PASSPHRASE})
         return self._credential if kind == CREDENTIAL else self._file
 
     async def for_restored(self, note: Mapping[str, object] | None, passphrase: str) -> KeySource:
@@ -138,3 +137,9 @@ def _typed(passphrase: str | None) -> str:
     if passphrase is None:
         raise PassphraseNeeded("The vault opens with a passphrase.", "Type it")
     return passphrase
+
+
+def _from_passphrase(passphrase: str, note: Mapping[str, object]) -> KeySource:
+    from meshmesh_storage.passphrase import PassphraseKey  # late: only who has a passphrase pays for it
+
+    return PassphraseKey(passphrase, dict(note))

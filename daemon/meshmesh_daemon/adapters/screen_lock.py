@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from meshmesh_daemon.adapters.notifications.session_bus import BusLost, Refused, SessionBus, Signal, find_bus, may_come
+from meshmesh_daemon.adapters.notifications import bus_may_come
+from meshmesh_daemon.adapters.notifications.session_bus import BusLost, Refused, SessionBus, Signal, find_bus
 from meshmesh_daemon.core.clock import Clock
 
 NAMES = ("org.freedesktop.ScreenSaver", "org.gnome.ScreenSaver")
@@ -25,7 +26,7 @@ async def watch_screen(environ: Mapping[str, str], clock: Clock, locked: Callabl
         if signal.interface in NAMES and signal.member == _SIGNAL and signal.body == (True,):
             news.set()
 
-    while may_come(environ):
+    while bus_may_come(environ):
         address = await asyncio.to_thread(find_bus, environ)
         if address is not None:
             try:

@@ -4,6 +4,7 @@ What is wanted is said once, with `show` and `withdraw`, and both return at once
 it can, which may be later than now (at login the notification service starts after us), again (it may die), or never.
 """
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Protocol
 
 from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.core.notice import Notice
+
+log = logging.getLogger("meshmesh.notifications")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Notifications(Protocol):
 
 
 class NoScreen:
-    """For a house whose owner wants no bubbles."""
+    """For a house whose owner wants no bubbles, and for a machine without a desktop."""
 
     has_buttons = False
 
@@ -97,6 +100,11 @@ class Pane:
             self.withdraw(key)
 
 
+def bus_may_come(environ: Mapping[str, str]) -> bool:
+    """Whether there is a session bus (D-Bus), or may be one later; where nothing names its place, none will ever be found."""
+    return bool(environ.get("DBUS_SESSION_BUS_ADDRESS") or environ.get("XDG_RUNTIME_DIR"))
+
+
 @asynccontextmanager
 async def notifications(platform: str, environ: Mapping[str, str], clock: Clock) -> AsyncGenerator[Notifications, None]:
     """The notifications of this machine; at the end all of ours leave the screen.
@@ -114,6 +122,10 @@ async def notifications(platform: str, environ: Mapping[str, str], clock: Clock)
             yield mac
         finally:
             await mac.close()
+        return
+    if not bus_may_come(environ):
+        log.info("no notifications on a screen: there is no session bus")
+        yield NoScreen()
         return
     from meshmesh_daemon.adapters.notifications.linux import DesktopNotifications
 

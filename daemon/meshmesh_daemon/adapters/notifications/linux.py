@@ -22,7 +22,6 @@ from meshmesh_daemon.adapters.notifications.session_bus import (
     SessionBus,
     Signal,
     find_bus,
-    may_come,
 )
 from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.core.notice import Notice, plain
@@ -111,9 +110,6 @@ class DesktopNotifications:
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE
-        if not may_come(self._environ):
-            self._say_absent("there is no session bus")
-            return
         while True:
             joined = await self._stay()
             pause = FIRST_PAUSE if joined else min(pause * 2, LONGEST_PAUSE)

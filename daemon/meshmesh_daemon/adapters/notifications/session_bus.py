@@ -42,11 +42,6 @@ class Signal:
     body: tuple[object, ...]
 
 
-def may_come(environ: Mapping[str, str]) -> bool:
-    """Whether there is a session bus, or may be one later; where nothing names its place, none will ever be found."""
-    return bool(environ.get("DBUS_SESSION_BUS_ADDRESS") or environ.get("XDG_RUNTIME_DIR"))
-
-
 def find_bus(environ: Mapping[str, str]) -> str | None:
     """The address of the session bus; None where there is none (yet).
 
