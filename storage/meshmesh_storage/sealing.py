@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 SUITE = 1
 NONCE_BYTES = 12
@@ -245,12 +247,8 @@ def table_cipher(data_key: bytes, table: str) -> AESGCM:
 
 
 def derive(key: bytes, purpose: str) -> bytes:
-    """HKDF-SHA256 (RFC 5869) without salt: the input is a uniformly random key already.
-
-    As long as the hash, it is two HMACs; cryptography's own would load its hashes and key derivations for them.
-    """
-    extracted = hmac.digest(bytes(KEY_BYTES), key, "sha256")
-    return hmac.digest(extracted, b"meshmesh.v1:" + purpose.encode() + b"\x01", "sha256")
+    """HKDF-SHA256 (RFC 5869) without salt: the input is a uniformly random key already."""
+    return HKDF(SHA256(), KEY_BYTES, None, b"meshmesh.v1:" + purpose.encode()).derive(key)
 
 
 def wrap(master_key: bytes, key_id: int, vault_id: bytes, key: bytes) -> bytes:

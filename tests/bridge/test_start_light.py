@@ -19,8 +19,6 @@ LATE = (
     "aiohttp_sse",
     "authlib",
     "click",
-    "cryptography.hazmat.primitives.hashes",
-    "cryptography.hazmat.primitives.kdf",
     "dbus_fast",
     "html.parser",
     "importlib.metadata",

@@ -3,8 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +12,6 @@ from meshmesh_storage.sealing import (
     Place,
     SealBroken,
     Sealer,
-    derive,
     key_check,
     seal_with,
     table_cipher,
@@ -134,12 +131,6 @@ def test_a_wrapped_key_opens_with_its_master_key_vault_and_id_only() -> None:
     ):
         with pytest.raises(SealBroken):
             unwrap(*wrong)
-
-
-@given(key=st.binary(min_size=32, max_size=32), purpose=st.text(max_size=40))
-def test_keys_are_derived_by_hkdf(key: bytes, purpose: str) -> None:
-    """A derived key is that of RFC 5869, as cryptography has it."""
-    assert derive(key, purpose) == HKDF(SHA256(), 32, None, b"meshmesh.v1:" + purpose.encode()).derive(key)
 
 
 def test_the_key_check_tells_keys_and_vaults_apart() -> None:
