@@ -15,6 +15,7 @@ from meshmesh_storage.unbroken import to_the_end
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 BUSY_SECONDS = 5.0
+_ENDINGS = {"ROLLBACK", "BEGIN IMMEDIATE"}  # of a transaction that is no more
 PLACE = "files_of_this_database()"
 _PRAGMAS = (
     ("journal_mode", "wal"),
@@ -26,6 +27,34 @@ _PRAGMAS = (
     ("trusted_schema", 0),
     ("cell_size_check", 1),
 )
+
+
+class _Careful(sqlite3.Connection):
+    """Runs nothing that was meant for a transaction which SQLite has undone by itself, as it does on a full disk.
+
+    Statements may stand in line behind the one that failed. Outside of the transaction each of them would be committed
+    alone: rows without their digest, or a digest without its rows.
+    """
+
+    _is_begun = False
+
+    def execute(self, sql: str, parameters: object = (), /) -> sqlite3.Cursor:
+        self._refuse_what_is_left_over(sql)
+        cursor = super().execute(sql, parameters)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        self._is_begun = self.in_transaction
+        return cursor
+
+    def executemany(self, sql: str, parameters: Iterable[object], /) -> sqlite3.Cursor:
+        self._refuse_what_is_left_over(sql)
+        return super().executemany(sql, parameters)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    def _refuse_what_is_left_over(self, sql: str) -> None:
+        if sql in _ENDINGS:
+            self._is_begun = False
+        elif self._is_begun and not self.in_transaction:
+            error = sqlite3.OperationalError("the transaction was undone")
+            error.sqlite_errorcode = sqlite3.SQLITE_ABORT
+            raise error
 
 
 async def connect(path: Path, options: str = "mode=rw") -> aiosqlite.Connection:
@@ -55,7 +84,9 @@ async def close(*databases: aiosqlite.Connection) -> None:
 
 
 async def _open(path: Path, options: str, opened: list[aiosqlite.Connection]) -> None:
-    db = await aiosqlite.connect(uri(path, options), uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    db = await aiosqlite.connect(
+        uri(path, options), uri=True, isolation_level=None, timeout=BUSY_SECONDS, factory=_Careful
+    )
     opened.append(db)
     await _set_up(db, path)
 
@@ -127,7 +158,9 @@ async def _set_up(db: aiosqlite.Connection, path: Path) -> None:
 
 
 async def run(db: aiosqlite.Connection, statements: Sequence[Statement]) -> list[Values]:
-    """Statements one after the other, in one hop to SQLite's thread and back; all of them run, also behind one that fails.
+    """Statements one after the other, in one hop to SQLite's thread and back.
+
+    Behind one that fails the others run too, as long as the transaction stands.
 
     Args:
         db: open.

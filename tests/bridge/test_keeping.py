@@ -15,14 +15,13 @@ import pytest
 from meshmesh_bridge.api.status import status_document
 from meshmesh_bridge.house import House
 from meshmesh_bridge.rooms import furnished
-from meshmesh_daemon.adapters import key_sources
 from meshmesh_daemon.adapters.notifications import Heard, NoScreen, Notifications, Pressed
 from meshmesh_daemon.core.activity import OWNER
 from meshmesh_daemon.core.notice import Notice
 from meshmesh_daemon.core.problems import Problem
 from meshmesh_daemon.settings import Settings, VaultSettings
 from meshmesh_daemon.usecases.presence import Consent
-from meshmesh_storage import apps, backup_file, connections, rekeying
+from meshmesh_storage import apps, backup_file, connections, passphrase, rekeying
 from meshmesh_storage.keys import KeyFile
 from meshmesh_storage.passphrase import PassphraseKey
 from meshmesh_storage.vault import Vault
@@ -80,7 +79,7 @@ async def becomes(house: House, vault: str, *, patience: float = 5.0) -> bool:
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """An instance of its own, whose passphrases cost next to nothing."""
     monkeypatch.setenv("MESHMESH_HOME", "/nowhere")
-    monkeypatch.setattr(key_sources, "PassphraseKey", partial(PassphraseKey, cost=WEAK))
+    monkeypatch.setattr(passphrase, "PassphraseKey", partial(PassphraseKey, cost=WEAK))
 
 
 @pytest.fixture
