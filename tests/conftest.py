@@ -2,12 +2,14 @@
 
 import os
 import signal
+import sqlite3
 import sys
 import threading
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import aiosqlite
 import pytest
 
 from meshmesh.cli.program import run
@@ -19,7 +21,7 @@ from support.floor import ACME, APP, Floor, build
 from support.outside import FakeOutside
 from support.plans import Planner, make_planner
 from support.service import Service, StartService, start
-from support.vaults import Open, vaults
+from support.vaults import Open, Statements, vaults
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -91,6 +93,22 @@ async def opened(tmp_path: Path) -> AsyncGenerator[Open, None]:
     """Opens the vault of the test's folder."""
     async with vaults(tmp_path) as open_vault:
         yield open_vault
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Statements:
+    """What the open databases of this process are asked from now on."""
+    told: Statements = []
+    real = aiosqlite.Connection.execute_fetchall
+
+    async def fetch(
+        db: aiosqlite.Connection, sql: str, parameters: Iterable[Any] | None = None
+    ) -> Iterable[sqlite3.Row]:
+        told.append(sql)
+        return await real(db, sql, parameters)
+
+    monkeypatch.setattr(aiosqlite.Connection, "execute_fetchall", fetch)
+    return told
 
 
 @pytest.fixture(scope="module")

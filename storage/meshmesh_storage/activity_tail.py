@@ -117,6 +117,8 @@ class Tail:
 
     def clear(self) -> None:
         """The database has taken all of it over. A disk that does not take this leaves rows that are known as old."""
+        if not self._used:  # most groups find it empty
+            return
         self.entries = []
         with suppress(OSError):
             os.pwrite(self._descriptor, bytes(self._used), 0)

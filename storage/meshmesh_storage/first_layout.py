@@ -12,8 +12,8 @@ from typing import cast
 
 import aiosqlite
 
-from meshmesh_storage import schema
-from meshmesh_storage.digest import Digest, Ledger, Value, table_digest
+from meshmesh_storage import database, schema
+from meshmesh_storage.digest import Digest, Ledger, table_digest
 from meshmesh_storage.sealing import Lookup, Place, Sealer, VaultKeys, Wrapper, unwrap_first
 
 TABLE = "data_keys"  # no later layout has it
@@ -53,7 +53,7 @@ async def convert(db: aiosqlite.Connection, keys: VaultKeys, now: datetime) -> b
     """
     digests = {name: digest async for name, digest in _digests(db, keys.sealer)}
     for table in _TABLES:
-        found = await _fetch(db, f"SELECT {', '.join(table.columns)} FROM {table.name}")  # noqa: S608 - our own names
+        found = await database.fetch(db, f"SELECT {', '.join(table.columns)} FROM {table.name}")  # noqa: S608 - our own names
         if table_digest(keys.lookup.digest_key, table.name, found) != digests.get(table.name, Digest()):
             return False
     for statement in schema.MIGRATIONS[0]:
@@ -71,11 +71,7 @@ async def convert(db: aiosqlite.Connection, keys: VaultKeys, now: datetime) -> b
 
 
 async def _digests(db: aiosqlite.Connection, sealer: Sealer) -> AsyncIterator[tuple[str, Digest]]:
-    for name, version, sealed in await _fetch(db, "SELECT id, version, sealed FROM digests"):
+    for name, version, sealed in await database.fetch(db, "SELECT id, version, sealed FROM digests"):
         place = Place("digests", cast("str", name), "sealed", cast("int", version))
         raw = sealer.open(cast("bytes", sealed), place)
         yield cast("str", name), Digest(int.from_bytes(raw[:32], "big"), _COUNT.unpack(raw[32:])[0])
-
-
-async def _fetch(db: aiosqlite.Connection, statement: str) -> list[tuple[Value, ...]]:
-    return [tuple(row) for row in await db.execute_fetchall(statement)]

@@ -32,7 +32,7 @@ from meshmesh_storage.header import Header
 from meshmesh_storage.keys import KeySource
 from meshmesh_storage.known import Known
 from meshmesh_storage.paths import draft, private_file, private_folder
-from meshmesh_storage.proving import Proof, tampered
+from meshmesh_storage.proving import Fetch, Proof, tampered
 from meshmesh_storage.sealing import SealBroken, Sealer, VaultKeys
 from meshmesh_storage.statements import Statement
 from meshmesh_storage.transaction import Transaction
@@ -62,6 +62,7 @@ class Vault(Ailing):
         self._known = Known(Ledger())
         self._checked_at: object = None  # SQLite's data_version: another number means that somebody else wrote
         self._files: object = None
+        self._fetch: Fetch = partial(database.fetch, db)
         self._fingerprint = Fingerprint(folder / FILE_NAME, keys)
         self.before_keys_go: list[Callable[[], Awaitable[None]]] = []
 
@@ -144,7 +145,7 @@ class Vault(Ailing):
 
     async def _believe(self, written: int, at: object) -> None:
         """Spare the first look at the digests, where the file is the one that was proven when it was closed."""
-        known = await to_the_end(self._fingerprint.believed(partial(database.fetch, self._db), written))
+        known = await to_the_end(self._fingerprint.believed(self._fetch, written))
         if known is not None:
             self._known, self._checked_at = known, at
 
@@ -365,9 +366,7 @@ class Vault(Ailing):
 
     async def _check_what_others_wrote(self, at: object) -> None:
         if at != self._checked_at:
-            self._known = await Proof(partial(database.fetch, self._db), self._keys, self._folder).of_all(
-                self._known.ledger
-            )
+            self._known = await Proof(self._fetch, self._keys, self._folder).of_all(self._known.ledger)
             self._checked_at = at
 
 

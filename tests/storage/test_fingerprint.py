@@ -7,13 +7,11 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import aiosqlite
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,26 +24,9 @@ from meshmesh_storage.keys import KeyFile
 from meshmesh_storage.records import App, Client, Connection, Grant, Mode, RotationIntent, Status
 from meshmesh_storage.vault import FILE_NAME, Vault
 from support.floor import ACME
-from support.vaults import NOW, Open
+from support.vaults import NOW, Open, Statements
 
 NAMES = ("acme", "globex", "initech")
-Statements = list[str]
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Statements:
-    """What the open databases are asked."""
-    told: Statements = []
-    real = aiosqlite.Connection.execute_fetchall
-
-    async def fetch(
-        db: aiosqlite.Connection, sql: str, parameters: Iterable[Any] | None = None
-    ) -> Iterable[sqlite3.Row]:
-        told.append(sql)
-        return await real(db, sql, parameters)
-
-    monkeypatch.setattr(aiosqlite.Connection, "execute_fetchall", fetch)
-    return told
 
 
 def was_proven(asked: Statements) -> bool:

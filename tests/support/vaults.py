@@ -11,6 +11,7 @@ from meshmesh_storage.vault import Vault
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 Open = Callable[[], Awaitable[Vault]]
+Statements = list[str]  # that SQLite was given, in their order
 
 
 def paths_of(home: Path) -> Paths:
