@@ -105,11 +105,11 @@ class Broker:
         client = caller.client
         if client is None:
             client, begun = await self._said_later(request)
-        desk, grant = self._granted(client, target.name)
+        desk, grant = await self._granted(client, target.name)
         keep = self._kept(request, client, desk, grant, target)
         letter = await read_letter(request, target, headers, grant.mode, begun, keep=keep)
         if request.body_exists:  # else nothing was waited for
-            self._check_still(client, letter, grant.mode)
+            await self._check_still(client, letter, grant.mode)
         self._note_use(desk, client.name)
         if letter.verdict.kind is Kind.READ:
             return await self._read(request, client, desk, grant, letter)
@@ -143,16 +143,16 @@ class Broker:
             raise Problem(401, wire.Code.UNKNOWN_CREDENTIAL, "This session is no pairing token, or has ended.")
         return client, body
 
-    def _granted(self, client: Client, name: str) -> tuple[Desk, Grant]:
-        desk = self._desks.named(name)
+    async def _granted(self, client: Client, name: str) -> tuple[Desk, Grant]:
+        desk = await self._desks.named(name)
         grant = self._access.grant_for(client, desk.id) if desk else None
         if desk is None or grant is None:
             raise not_found("connection", name)
         return desk, grant
 
-    def _check_still(self, client: Client, letter: Letter, mode: Mode) -> None:
+    async def _check_still(self, client: Client, letter: Letter, mode: Mode) -> None:
         """Refuse what the owner has changed while a body came, or while a session was waited for."""
-        _, grant = self._granted(self._access.get(client.id), letter.target.name)
+        _, grant = await self._granted(self._access.get(client.id), letter.target.name)
         if grant.mode is not mode:
             raise Problem(403, wire.Code.NOT_ALLOWED, "What this program may do was changed meanwhile. Send it again.")
 
@@ -162,7 +162,7 @@ class Broker:
         wait, live = prefer_wait(request), self._sessions.live_now(desk)
         if live is None:
             live = await self._sessions.live_within(desk, wait, who=client.name)
-            self._check_still(client, letter, grant.mode)
+            await self._check_still(client, letter, grant.mode)
         heard: Heard | None = None
         if letter.verdict.prepares:
             letter, heard = watched(letter, self._jobs, desk.stored.id, grant.mode, self._plans.live())
@@ -184,12 +184,12 @@ class Broker:
             if answer is not None:
                 return answer
         live = await self._sessions.live_within(desk, prefer_wait(request), who=client.name)
-        self._check_still(client, letter, grant.mode)
+        await self._check_still(client, letter, grant.mode)
         if letter.repeatable and grant.mode is Mode.BUILD:
             claimed = await self._plans.claim(client, desk.stored.id, letter.held())
             if claimed is not None:
                 return given(request, claimed, self._sending.passage(request, live, letter.target.path))
-            self._check_still(client, letter, grant.mode)
+            await self._check_still(client, letter, grant.mode)
         return await self._written(request, client, desk, live, letter)
 
     async def _written(

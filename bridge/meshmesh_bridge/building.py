@@ -97,7 +97,7 @@ class Rooms:
             self._plans = self._begun(found)
         ground.desks.listen(self.repeats.bodies.changed)
         ground.desks.listen(self._see)
-        if any(desk.status in NEEDS_SOMEBODY for desk in ground.desks):
+        if ground.desks.ill:
             _ = self._notifier
 
     def resume(self) -> None:

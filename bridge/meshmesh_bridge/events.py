@@ -62,7 +62,7 @@ async def _tell(request: web.Request, response: EventSourceResponse, reading: Re
     # An id without data sends no event, but the reader keeps it: nothing is lost where it is cut off before the first.
     await response.write(f"retry: {RETRY_MILLISECONDS}\r\nid: {reading.place}\r\n\r\n".encode())
     async for told in reading:
-        await response.send(json.dumps(_data(request, told.event)), id=told.id, event=told.event.name)
+        await response.send(json.dumps(await _data(request, told.event)), id=told.id, event=told.event.name)
 
 
 def _cut(request: web.Request) -> Callable[[], None]:
@@ -75,7 +75,7 @@ def _cut(request: web.Request) -> Callable[[], None]:
     return cut
 
 
-def _data(request: web.Request, event: Event) -> Json:
+async def _data(request: web.Request, event: Event) -> Json:
     """An event's subject, in the shape in which this caller sees it elsewhere."""
     house = house_of(request)
     client = request[CALLER].client
@@ -87,11 +87,11 @@ def _data(request: web.Request, event: Event) -> Json:
             shape = shape_for(request, connection, grant)
             return shape | {"removed": True} if event.gone else shape
         case AccessRequest() as asked:
-            return access_request_shape(house, asked, for_owner=client is None)
+            return await access_request_shape(house, asked, for_owner=client is None)
         case PairingView() as asked:
             return pairing_shape(asked)
         case PlanView() as plan:
-            return plan_shape(house, plan)
+            return await plan_shape(house, plan)
         case None:
             return {}
 

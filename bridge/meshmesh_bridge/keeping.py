@@ -289,7 +289,7 @@ class Keeper:
             rooms = house.rooms
             self._gate.remember(
                 source=rooms.strongbox.source.kind,
-                serious=rooms.connections.has_serious,
+                serious=await rooms.connections.have_serious(),
                 pin_is_set=rooms.pins.is_set,
                 has_buttons=house.screen.has_buttons,
             )

@@ -12,10 +12,10 @@ from meshmesh_storage.plan_records import Change, Item, Result
 MAX_SHOWN = 256 * 1024  # of an answer; a longer one is for the program that asked
 
 
-def plan_shape(house: House, view: PlanView) -> Json:
+async def plan_shape(house: House, view: PlanView) -> Json:
     """A plan, for its client and the owner alike."""
     plan = view.plan
-    connection = house.rooms.connections.by_id(plan.connection_id)
+    connection = await house.rooms.connections.by_id(plan.connection_id)
     return {
         "id": plan.id,
         "connection": connection.name if connection else None,

@@ -81,7 +81,7 @@ def tell_failure(error: OSError | sqlite3.Error) -> None:
 
 async def ready_connection(rooms: Rooms, origin: str) -> None:
     """The connection `demo`, made at the first start through the real sign-in pages and the real redirect."""
-    demo = rooms.connections.by_name(DEMO_NAME)
+    demo = await rooms.connections.by_name(DEMO_NAME)
     if demo is not None and demo.environment is Environment.DEMO and demo.login_origin == origin:
         return  # it moves last, so all others are there too, and none of them need be opened to know it
     known = [one for one in await rooms.connections.all() if one.environment is Environment.DEMO]

@@ -68,7 +68,7 @@ async def get_signed_in(request: web.Request) -> web.Response:
     sign_ins = house_of(request).rooms.sign_ins
     own = request[CALLER].own_uid
     try:
-        view = sign_ins.get(request.match_info["id"]) if own else None
+        view = await sign_ins.get(request.match_info["id"]) if own else None
     except Problem:
         view = None
     if view is None:

@@ -98,9 +98,9 @@ def grant_shape(grant: Grant, connection_name: str) -> Json:
     }
 
 
-def client_shape(house: House, client: Client) -> Json:
+async def client_shape(house: House, client: Client) -> Json:
     """A paired program; its grants by the names of their connections."""
-    named = [(grant, house.rooms.connections.by_id(grant.connection_id)) for grant in _grants(house, client)]
+    named = [(grant, await house.rooms.connections.by_id(grant.connection_id)) for grant in _grants(house, client)]
     return {
         "id": client.id,
         "name": client.name,

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -14,59 +14,50 @@ from meshmesh_storage.schema import CONNECTIONS, ROTATIONS
 from meshmesh_storage.sealing import VaultKeys
 from meshmesh_storage.statements import Values
 from meshmesh_storage.transaction import Row, Transaction
+from meshmesh_storage.vault import Vault
 
 _NAME = "connection name"
 _STATUSES = {status.value: status for status in Status}  # asked of every connection at the start; an enum would search
 
 
-class SealedConnection:
-    """A connection whose sealed columns were not opened yet: most of them are not looked at for a long time.
+class Unopened:
+    """A connection whose sealed columns were not read yet: most of them are not looked at for a long time.
 
     Args:
-        values: every column's value, as it is stored.
-        opener: opens its row.
+        connection_id: its id.
+        plain: its plain columns.
     """
 
-    __slots__ = ("_opener", "_values")
+    __slots__ = ("_plain", "id")
 
-    def __init__(self, values: Values, opener: Callable[[Values], Row]) -> None:
-        self._values = values
-        self._opener = opener
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        return cast("str", self._values[0])
+    def __init__(self, connection_id: str, plain: Values) -> None:
+        self.id = connection_id
+        self._plain = plain
 
     @property
     def name_index(self) -> bytes:
         """The keyed hash of its name; see `name_index`."""
-        return cast("bytes", self._values[2])
+        return cast("bytes", self._plain[0])
 
     @property
     def app_id(self) -> str:
         """Its app's id."""
-        return cast("str", self._values[3])
+        return cast("str", self._plain[1])
 
     @property
     def status(self) -> Status:
         """Its status."""
-        return _STATUSES[cast("str", self._values[5])]
-
-    def open(self) -> Connection:
-        """The connection.
-
-        Raises:
-            VaultTampered: it is not as it was sealed.
-            VaultClosed: the keys are forgotten.
-        """
-        return _record(self._opener(self._values))
+        return _STATUSES[cast("str", self._plain[3])]
 
 
-async def load_sealed(tx: Transaction) -> list[SealedConnection]:
-    """Every connection, unopened."""
-    rows, opener = await tx.sealed_rows(CONNECTIONS)
-    return [SealedConnection(values, opener) for values in rows]
+def unopened(vault: Vault) -> list[Unopened]:
+    """Every connection, for which nothing is read."""
+    return [Unopened(row_id, plain) for row_id, plain in vault.outlined(CONNECTIONS)]
+
+
+async def look_up(vault: Vault, ids: Sequence[str]) -> list[Connection]:
+    """Connections by their ids, where they are there; see `Vault.look_up`."""
+    return [_record(row) for row in await vault.look_up(CONNECTIONS, ids)]
 
 
 def name_index(keys: VaultKeys, name: str) -> bytes:

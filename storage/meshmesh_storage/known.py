@@ -7,10 +7,10 @@ into the file. They are true as long as nobody else writes, which is looked at b
 transactions in one between the two; so whatever fails is forgotten by dropping its layer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from meshmesh_storage.digest import Digest, Ledger, macs_to_bytes
+from meshmesh_storage.digest import Digest, Ledger, Value, macs_to_bytes
 from meshmesh_storage.schema import CONNECTIONS, TABLES, Table
 from meshmesh_storage.statements import Statement, Values, statements
 
@@ -21,13 +21,6 @@ class Outline(NamedTuple):
     version: int
     plain: Values
     mac: int
-
-
-class Read(NamedTuple):
-    """Every row of a table, as it was read; `macs` (by id) are those that the rows must have, where that is still to be seen."""
-
-    rows: list[Values]
-    macs: Mapping[str, int] | None
 
 
 class Below(Protocol):
@@ -41,10 +34,6 @@ class Below(Protocol):
         """A table's digest."""
         ...
 
-    def take_read(self, table: Table) -> Read | None:
-        """Every row of a table as it was read when it was proven; None where it is to be read again."""
-        ...
-
 
 class Known:
     """What is on disk.
@@ -56,36 +45,19 @@ class Known:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self._rows: dict[str, dict[str, tuple[int, Values, int]]] = {table.name: {} for table in TABLES}  # as Outline
-        self._read: Read | None = None
 
     def learn(self, table: Table, rows: list[Values], macs: list[int]) -> None:
         """A table was read.
 
         Args:
             table: the table.
-            rows: what was read. That of the connections is kept for who asks for all of them, as the service does when it
-                begins: they are many, and long.
+            rows: what was read. Its sealed columns are not kept, and need not be there.
             macs: of the rows.
         """
         if rows:
             ids, versions, *others = zip(*rows, strict=True)  # by columns: a start waits for this
-            plain = zip(*others[: len(table.plain)], strict=True) if table.plain else [()] * len(rows)
+            plain = zip(*_kept(table, others), strict=True) if table.plain else [()] * len(rows)
             self._rows[table.name] = dict(zip(ids, zip(versions, plain, macs, strict=True), strict=True))
-        if table is CONNECTIONS:
-            self._read = Read(rows, None)
-
-    def prove_when_opened(self) -> None:
-        """The connections were not held against their MACs yet: whoever opens one does."""
-        if self._read is not None:
-            macs = {row_id: mac for row_id, (_, _, mac) in self._rows[CONNECTIONS.name].items()}
-            self._read = Read(self._read.rows, macs)
-
-    def take_read(self, table: Table) -> Read | None:
-        """Every row of a table as it was read when it was proven; None where that is not known, or not so any more."""
-        if table is not CONNECTIONS:
-            return None
-        read, self._read = self._read, None
-        return read
 
     def macs(self) -> bytes:
         """The MACs of the connections, in the order in which they were read."""
@@ -96,13 +68,17 @@ class Known:
         found = self._rows[table.name].get(row_id)
         return None if found is None else Outline(*found)
 
+    def plain(self, table: Table) -> Iterator[tuple[str, Values]]:
+        """Every row's id and plain columns, in the order in which they were read."""
+        return ((row_id, plain) for row_id, (_, plain, _) in self._rows[table.name].items())
+
     def digest(self, table: Table) -> Digest:
         """A table's digest."""
         return self.ledger.of(table.name)
 
     def take(self, layer: "Layer", ledger: Ledger) -> None:
         """What a layer changed is on disk now, under a ledger."""
-        self.ledger, self._read = ledger, None
+        self.ledger = ledger
         for (table, row_id), outline in layer.outlines.items():
             if outline is None:
                 self._rows[table.name].pop(row_id, None)
@@ -132,10 +108,6 @@ class Layer:
     def digest(self, table: Table) -> Digest:
         """A table's digest."""
         return self._digests[table.name] if table.name in self._digests else self._below.digest(table)
-
-    def take_read(self, table: Table) -> Read | None:
-        """As `Known.take_read`, as long as nothing is changed over it."""
-        return None if self.changed else self._below.take_read(table)
 
     @property
     def digests(self) -> Mapping[str, Digest]:
@@ -168,3 +140,10 @@ class Layer:
         self._untold.update(above._untold)
         self.outlines.update(above.outlines)
         self.changed = self.changed or above.changed
+
+
+def _kept(table: Table, columns: Sequence[Iterable[Value]]) -> Iterator[Iterable[Value]]:
+    """A table's plain columns; of those whose values come again and again, one copy of each value."""
+    for number, column in enumerate(columns[: len(table.plain)]):
+        known: dict[Value, Value] = {}
+        yield column if number < table.unique else [known.setdefault(value, value) for value in column]

@@ -84,8 +84,6 @@ async def _step(vault: Vault, table: schema.Table) -> bool:
 
 
 async def _drop_old(vault: Vault) -> None:
-    for open_what_is_held in vault.before_keys_go:
-        await open_what_is_held()
     async with vault.transaction() as tx:
         await tx.rekey([("DELETE FROM keys WHERE id != 0 AND id < ?", (vault.sealer.current,))])
     vault.sealer.keep_only_current()

@@ -50,7 +50,12 @@ class Table:
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column, in the order that the digest takes them."""
-        return ("id", "version", *self.plain, *self.sealed)
+        return (*self.clear, *self.sealed)
+
+    @property
+    def clear(self) -> tuple[str, ...]:
+        """Every column that is not sealed; the first of those that the digest takes."""
+        return ("id", "version", *self.plain)
 
 
 APPS = Table("apps", ("client_index",), ("profile", "secret"), unique=1)

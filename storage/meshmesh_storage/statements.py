@@ -31,6 +31,12 @@ def _steps(items: Sequence[object]) -> range:
     return range(0, len(items), MOST_ROWS)
 
 
+def select(table: Table, ids: Sequence[str]) -> Statement:
+    """Every column of the rows of these ids."""
+    marks = ", ".join("?" * len(ids))
+    return f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE id IN ({marks})", ids  # noqa: S608 - our own names
+
+
 def _remove(table: Table, ids: Sequence[str]) -> Statement:
     marks = ", ".join("?" * len(ids))
     return f"DELETE FROM {table.name} WHERE id IN ({marks})", ids  # noqa: S608 - our own names

@@ -10,9 +10,8 @@ for, whoever is cancelled. A digest that went astray would lock its owner out.
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import cast
 
 import aiosqlite
@@ -20,7 +19,7 @@ import aiosqlite
 from meshmesh_storage import database
 from meshmesh_storage.digest import Value, row_mac
 from meshmesh_storage.errors import VaultTampered, closed
-from meshmesh_storage.known import Layer, Outline, Read
+from meshmesh_storage.known import Layer, Outline
 from meshmesh_storage.schema import Table
 from meshmesh_storage.sealing import HEAD_BYTES, Place, SealBroken, VaultKeys
 from meshmesh_storage.statements import Statement, Values, put
@@ -95,18 +94,11 @@ class Transaction:
         Raises:
             VaultTampered: a sealed column does not open where it stands.
         """
-        return [open_row(self._keys, table, values) for values in await self._stored(table, where or {})]
-
-    async def sealed_rows(self, table: Table) -> tuple[list[Values], Callable[[Values], Row]]:
-        """Every row as it is stored, and what opens one of them, also when the transaction has long ended."""
-        read = self.layer.take_read(table) or Read(await self._stored(table, {}), None)
-        return read.rows, partial(open_row, self._keys, table, macs=read.macs)
-
-    async def _stored(self, table: Table, where: Mapping[str, Value]) -> list[Values]:
         statement = f"SELECT {', '.join(table.columns)} FROM {table.name}"  # noqa: S608 - our own names
         if where:
             statement += " WHERE " + " AND ".join(f"{column} = ?" for column in where)
-        return await self._run(statement, tuple(where.values()))
+        found = await self._run(statement, tuple(where.values()) if where else ())
+        return [open_row(self._keys, table, values, self.layer.outline(table, str(values[0]))) for values in found]
 
     async def row(self, table: Table, row_id: str) -> Row | None:
         """One row by its id."""
@@ -226,25 +218,25 @@ class Transaction:
         return None if value is None else self._keys.sealer.seal(value, Place(table.name, row_id, column, version))
 
 
-def open_row(keys: VaultKeys, table: Table, values: Values, *, macs: Mapping[str, int] | None = None) -> Row:
+def open_row(keys: VaultKeys, table: Table, values: Values, outline: Outline | None) -> Row:
     """A row with its sealed columns opened.
 
     Args:
         keys: the vault's.
         table: the row's.
         values: every column's value, as it is stored.
-        macs: of the table's rows, by id, where the row was not held against its own yet.
+        outline: what is known of the row.
 
     Raises:
-        VaultTampered: a sealed column does not open where it stands, or the row is not the one of that MAC.
+        VaultTampered: the row is not the one that is known, or a sealed column does not open where it stands.
         VaultClosed: the keys are forgotten.
     """
     if keys.are_forgotten:
         raise closed()
+    if outline is None or row_mac(keys.lookup.digest_key, table.name, values) != outline.mac:
+        raise changed(table)
     named = dict(zip(table.columns, values, strict=True))
     row_id, version = cast("str", named["id"]), cast("int", named["version"])
-    if macs is not None and row_mac(keys.lookup.digest_key, table.name, values) != macs.get(row_id):
-        raise _changed(table)
     opened: dict[str, bytes | None] = {}
     for column in table.sealed:
         value = cast("bytes | None", named[column])
@@ -253,11 +245,12 @@ def open_row(keys: VaultKeys, table: Table, values: Values, *, macs: Mapping[str
                 None if value is None else keys.sealer.open(value, Place(table.name, row_id, column, version))
             )
         except SealBroken:
-            raise _changed(table) from None
+            raise changed(table) from None
     return Row(row_id, version, {column: named[column] for column in table.plain}, opened)
 
 
-def _changed(table: Table) -> VaultTampered:
+def changed(table: Table) -> VaultTampered:
+    """The refusal of a row that is not as we wrote it."""
     return VaultTampered(
         f"A row of the table {table.name!r} was changed, or damaged, outside MeshMesh.",
         "Put back a backup of the vault.",

@@ -7,7 +7,7 @@ against the digest before it is believed.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import aiosqlite
 
-from meshmesh_storage import database, fingerprint, first_layout, founding, header, restored, schema
+from meshmesh_storage import database, first_layout, founding, header, looking, schema
 from meshmesh_storage.ailing import Ailing
 from meshmesh_storage.digest import Ledger
 from meshmesh_storage.errors import (
@@ -31,11 +31,12 @@ from meshmesh_storage.group import Group
 from meshmesh_storage.header import Header
 from meshmesh_storage.keys import KeySource
 from meshmesh_storage.known import Known
-from meshmesh_storage.paths import draft, private_file, private_folder
+from meshmesh_storage.paths import draft
 from meshmesh_storage.proving import Fetch, Proof, tampered
+from meshmesh_storage.schema import Table
 from meshmesh_storage.sealing import SealBroken, Sealer, VaultKeys
-from meshmesh_storage.statements import Statement
-from meshmesh_storage.transaction import Transaction
+from meshmesh_storage.statements import Statement, Values, select
+from meshmesh_storage.transaction import Row, Transaction, changed, open_row
 from meshmesh_storage.unbroken import to_the_end
 
 FILE_NAME = "vault.db"
@@ -46,8 +47,7 @@ _LOOK: Statement = (f"SELECT data_version, {database.PLACE} FROM pragma_data_ver
 class Vault(Ailing):
     """An open vault. Made by `Vault.open`.
 
-    `trouble` is what the disk last refused, until it takes a write again; None while all is well. `before_keys_go` are
-    asked before older data keys are forgotten: whoever holds rows that are sealed with them opens them.
+    `trouble` is what the disk last refused, until it takes a write again; None while all is well.
     """
 
     def __init__(self, db: aiosqlite.Connection, keys: VaultKeys, folder: Path) -> None:
@@ -64,7 +64,6 @@ class Vault(Ailing):
         self._files: object = None
         self._fetch: Fetch = partial(database.fetch, db)
         self._fingerprint = Fingerprint(folder / FILE_NAME, keys)
-        self.before_keys_go: list[Callable[[], Awaitable[None]]] = []
 
     @classmethod
     async def open(cls, folder: Path, source: KeySource, *, now: datetime) -> "Vault":
@@ -96,7 +95,7 @@ class Vault(Ailing):
             await asyncio.to_thread(draft, path)  # a crash right after the naming leaves the other name
             return await cls._unlocked(path, found, keys, now)
         except (OSError, sqlite3.Error) as error:
-            raise _unreachable(error, folder) from None
+            raise looking.unreachable(error, folder) from None
 
     @classmethod
     async def look(cls, folder: Path) -> Header | None:
@@ -108,10 +107,7 @@ class Vault(Ailing):
         Raises:
             VaultError: as `open`, as far as it does not concern the key.
         """
-        try:
-            return await to_the_end(asyncio.to_thread(_inspect, folder, folder / FILE_NAME))
-        except (OSError, sqlite3.Error) as error:
-            raise _unreachable(error, folder) from None
+        return await looking.look(folder, folder / FILE_NAME)
 
     @classmethod
     async def _unlocked(cls, path: Path, found: Header, keys: VaultKeys, now: datetime) -> "Vault":
@@ -186,6 +182,34 @@ class Vault(Ailing):
     def written(self) -> int:
         """The digest's version: it grows with each commit that changes a row."""
         return self._known.ledger.version
+
+    def outlined(self, table: Table) -> Iterator[tuple[str, Values]]:
+        """The id and the plain columns of every row that is on disk, without a look into the file."""
+        return self._known.plain(table)
+
+    async def look_up(self, table: Table, ids: Sequence[str]) -> list[Row]:
+        """Rows as they are on disk, read without a transaction: also while another program writes.
+
+        Not to be called inside a transaction's block, which it would wait for.
+
+        Args:
+            table: the table.
+            ids: of the rows; those that are not there are left out.
+
+        Raises:
+            VaultTampered: a row is not the one that is known.
+            VaultCorrupt: SQLite cannot read the file any more.
+            VaultClosed: the keys are forgotten.
+        """
+        async with self._turn:
+            await self._commit()
+            self._refuse_if_closed()
+            known = {row_id: outline for row_id in ids if (outline := self._known.outline(table, row_id))}
+            with self._in_our_words():
+                found = await to_the_end(database.run(self._db, [select(table, list(known))]))
+            if len(found) != len(known):
+                raise changed(table)
+            return [open_row(self._keys, table, values, known[str(values[0])]) for values in found]
 
     @asynccontextmanager
     async def transaction(self, *, together: bool = False) -> AsyncGenerator[Transaction, None]:
@@ -368,25 +392,3 @@ class Vault(Ailing):
         if at != self._checked_at:
             self._known = await Proof(self._fetch, self._keys, self._folder).of_all(self._known.ledger)
             self._checked_at = at
-
-
-def _inspect(folder: Path, path: Path) -> Header | None:
-    """The header of the vault in a private folder, or None where there is no vault. Nothing of it is written."""
-    private_folder(folder)
-    restored.finish(folder)
-    for name in (fingerprint.FILE_NAME, path.name, *(path.name + suffix for suffix in database.SIDE_FILES)):
-        private_file(folder / name)
-    if path.exists():
-        return header.read(path)
-    if any(path.with_name(path.name + suffix).exists() for suffix in database.SIDE_FILES):
-        raise database.damaged(folder, f"its log is there, {path.name} is not")
-    return None
-
-
-def _unreachable(error: OSError | sqlite3.Error, folder: Path) -> VaultError:
-    if isinstance(error, sqlite3.Error):
-        return database.in_our_words(error, folder)
-    return VaultUnwritable(
-        f"The vault in {folder} cannot be reached ({error.strerror}).",
-        f"Look at the disk space and rights of {folder}.",
-    )

@@ -1,9 +1,12 @@
-"""Connections lie sealed on their desks until somebody looks at one."""
+"""Connections lie in the vault until somebody asks for one; then they come onto their desks."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshmesh_daemon.core import watching
+from meshmesh_daemon.usecases.desks import SLICE
 from meshmesh_daemon.usecases.watcher import Watcher
 from meshmesh_storage import rekeying
 from meshmesh_storage.activity import ActivityLog
-from meshmesh_storage.errors import VaultClosed
+from meshmesh_storage.errors import VaultClosed, VaultTampered
 from meshmesh_storage.records import Connection, Reason, Session, Status
+from meshmesh_storage.vault import FILE_NAME
 from support.clock import START, FakeClock, settle, until
 from support.floor import ACME, APP, FIRST, Floor, build
 from support.outside import FakeOutside, tokens
@@ -40,7 +45,7 @@ async def begun(tmp_path: Path) -> AsyncGenerator[Floor]:
 
 def opened(floor: Floor) -> set[str]:
     """The connections that were looked at."""
-    return {desk.stored.name for desk in floor.desks if desk.is_open}
+    return {desk.stored.name for desk in floor.desks.opened}
 
 
 async def test_a_start_opens_none_of_them(begun: Floor) -> None:
@@ -54,9 +59,9 @@ async def test_one_that_is_asked_for_is_opened_alone(begun: Floor) -> None:
     """By its name, by its id, for its token."""
     assert await begun.token(name="initech") == FIRST.access_token
     assert opened(begun) == {"initech"}
-    assert begun.connections.by_id("id of acme") == replace(ACME, id="id of acme")
+    assert await begun.connections.by_id("id of acme") == replace(ACME, id="id of acme")
     assert opened(begun) == {"initech", "acme"}
-    assert begun.connections.by_name("hooli") is None
+    assert await begun.connections.by_name("hooli") is None
 
 
 async def test_a_list_opens_all(begun: Floor) -> None:
@@ -76,10 +81,13 @@ async def test_a_list_of_many_does_not_hold_the_loop(begun: Floor) -> None:
     )
     await again.load()
     task = asyncio.create_task(again.all())
-    await asyncio.sleep(0)
+    seen = {0}
+    while not task.done():
+        await asyncio.sleep(0)
+        seen.add(len(opened(begun)))
 
-    assert 0 < len(opened(begun)) < 300
     assert len(await task) == 303
+    assert max(after - before for before, after in pairwise(sorted(seen))) <= SLICE
 
 
 async def test_a_name_that_changes_or_goes_is_free(begun: Floor) -> None:
@@ -92,7 +100,7 @@ async def test_a_name_that_changes_or_goes_is_free(begun: Floor) -> None:
 
 
 async def test_another_data_key_leaves_none_behind(begun: Floor, tmp_path: Path) -> None:
-    """What lies sealed under the old key is opened before that key is forgotten."""
+    """What nobody has asked for is sealed anew where it lies, and opens with the new key."""
     await rekeying.add_data_key(begun.vault, now=START)
     rows = await ActivityLog.open(tmp_path / "data", begun.vault.sealer)
     try:
@@ -100,8 +108,8 @@ async def test_another_data_key_leaves_none_behind(begun: Floor, tmp_path: Path)
     finally:
         await rows.close()
 
+    assert opened(begun) == set()
     assert await begun.token() == FIRST.access_token
-    assert opened(begun) == set(NAMES)
 
 
 async def test_behind_a_closed_vault_none_is_opened(begun: Floor) -> None:
@@ -121,9 +129,64 @@ async def test_one_that_nobody_looks_at_is_cared_for_in_time(begun: Floor) -> No
     assert opened(begun) == set()
 
     await begun.clock.advance(24 * 3600)
+    await begun.clock.advance(60)
     await until(lambda: len(begun.outside.refreshes()) == 2)
     assert opened(begun) == {"acme", "initech"}
     task.cancel()
+
+
+async def test_two_that_ask_at_once_get_one_desk(begun: Floor) -> None:
+    """By whichever name or id; what is under way on it is under way for both."""
+    found = await asyncio.gather(*(begun.desks.named("acme") for _ in range(5)), begun.desks.get("id of acme"))
+    assert len({id(desk) for desk in found}) == 1
+
+
+async def test_one_that_goes_while_it_is_asked_for_is_gone(begun: Floor) -> None:
+    """Who asked first comes away with nothing, not with a desk that nobody keeps in step."""
+    begun.outside.others["/services/oauth2/revoke"] = tokens("none")
+    asking = asyncio.create_task(begun.desks.get("id of acme"))
+    await begun.connections.disconnect("id of acme")
+
+    desk = await asking
+    assert desk is None or not begun.desks.has(desk)
+    assert await begun.desks.get("id of acme") is None
+    assert "acme" not in begun.connections.names
+
+
+async def test_one_that_cannot_be_read_keeps_nobody_from_the_others(begun: Floor, tmp_path: Path) -> None:
+    """It is told as what it is, and for the lock of the vault it counts as one that matters."""
+    with closing(sqlite3.connect(tmp_path / "data" / FILE_NAME, isolation_level=None)) as db:
+        db.execute("UPDATE connections SET status = 'blocked' WHERE id = 'id of acme'")
+    with pytest.raises(VaultTampered):
+        await begun.token()
+    assert await begun.token(name="initech") == FIRST.access_token
+    assert await begun.connections.have_serious()
+
+
+async def test_a_vault_that_cannot_be_read_is_looked_at_again(begun: Floor, tmp_path: Path) -> None:
+    """The watcher goes on when it can be."""
+    begun.outside.token_answers = [tokens("00Dx!2", "r2"), tokens("00Dx!3", "r3")]
+    path = tmp_path / "data" / FILE_NAME
+    change = "UPDATE connections SET status = '{}' WHERE id = 'id of acme'"
+    watcher = Watcher(desks=begun.desks, sessions=begun.sessions, connections=begun.connections, clock=begun.clock)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute(change.format("blocked"))
+        task = asyncio.create_task(watcher.run())
+        await settle()
+        await begun.clock.advance(25 * 3600)
+        assert not task.done()
+        db.execute(change.format("connected"))
+    for _ in range(3):
+        await begun.clock.advance(60)
+    await until(lambda: len(begun.outside.refreshes()) == 2)
+    task.cancel()
+
+
+async def test_one_that_nobody_asked_for_is_found_beside_its_siblings(begun: Floor) -> None:
+    """How many sign-ins a user and app have does not hang on which of them are open."""
+    one = await begun.connections.by_name("acme")
+    assert one is not None
+    assert await begun.connections.approvals_like(one) == len(NAMES)
 
 
 HOURS = st.integers(-50, 50).map(lambda hours: timedelta(hours=hours))

@@ -348,6 +348,6 @@ async def test_a_name_that_is_given_during_a_refresh_stays(floor: Floor) -> None
     floor.outside.gate.set()
 
     assert await asking == "00Dx!second"
-    assert floor.desks.named("acme") is None
+    assert await floor.desks.named("acme") is None
     assert floor.desk("renamed").stored.session == (await stored(floor)).session
     assert (await stored(floor)).name == "renamed"

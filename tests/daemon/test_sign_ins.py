@@ -103,7 +103,7 @@ async def test_a_wrong_state_changes_nothing(floor: Floor, state: str) -> None:
 
     assert await floor.sign_ins.finish({"state": state, "code": "c"}) is None
     assert await floor.sign_ins.finish({"state": state, "error": "access_denied"}) is None
-    assert floor.sign_ins.get(view.id).status == "waiting"
+    assert (await floor.sign_ins.get(view.id)).status == "waiting"
     assert floor.outside.refreshes() == []
 
 
@@ -113,7 +113,7 @@ async def test_ten_minutes_are_the_end(floor: Floor) -> None:
     await floor.clock.advance(600)
 
     assert await come_back(floor, view) is None
-    seen = floor.sign_ins.get(view.id)
+    seen = await floor.sign_ins.get(view.id)
     assert seen.status == "expired"
     assert seen.error is not None
     assert "installed" in seen.error.detail

@@ -77,7 +77,7 @@ async def test_eight_hours_asleep_are_no_storm_and_no_expiry(floor: Floor) -> No
 
     assert at_once < 10
     await until(lambda: len(floor.outside.refreshes()) == 39)
-    await until(lambda: {desk.view.status for desk in floor.desks} == {Status.CONNECTED})
+    await until(lambda: {desk.view.status for desk in floor.desks.opened} == {Status.CONNECTED})
     task.cancel()
 
 

@@ -77,7 +77,7 @@ async def test_what_was_closed_well_is_not_proven_again(opened: Open, asked: Sta
         vault = await opened()
         assert not was_proven(asked)
         async with vault.transaction() as tx:
-            assert sorted(one.open().name for one in await connections.load_sealed(tx)) == list(NAMES)
+            assert sorted(one.name for one in await connections.load_all(tx)) == list(NAMES)
             assert len(await clients.load_all(tx)) == 1
         await vault.close()
     still = print_of(tmp_path).stat()
@@ -266,12 +266,11 @@ async def test_what_was_changed_while_it_was_hashed_is_not_believed(
             await opened()
         return
     vault = await opened()
-    async with vault.transaction() as tx:
-        found = await connections.load_sealed(tx)
+    found = connections.unopened(vault)
     assert len(found) == len(NAMES)
     for one in found:
         with pytest.raises(VaultTampered, match="'connections'"):
-            one.open()
+            await connections.look_up(vault, [one.id])
 
 
 # --- Fingerprints that are none ------------------------------------------------------------------------------------

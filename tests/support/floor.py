@@ -63,14 +63,16 @@ class Floor:
     activity: Activity
 
     def desk(self, name: str = "acme") -> Desk:
-        """A connection's desk."""
-        desk = self.desks.named(name)
+        """The desk of a connection that was asked for already."""
+        desk = self.desks.at_hand(self.desks.id_of(name) or "")
         assert desk is not None
         return desk
 
     async def token(self, *, min_ttl: int = 0, rejected: str | None = None, name: str = "acme") -> str:
         """The access token that a caller gets."""
-        live = await self.sessions.live(self.desk(name), min_ttl=min_ttl, rejected=rejected)
+        desk = await self.desks.named(name)
+        assert desk is not None
+        live = await self.sessions.live(desk, min_ttl=min_ttl, rejected=rejected)
         assert live.session is not None
         return live.session.access_token
 

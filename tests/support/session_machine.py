@@ -97,7 +97,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @property
     def _desk(self) -> Desk:
-        desk = self._desks.get(self._user)
+        desk = self._desks.at_hand(self._user)
         assert desk is not None
         return desk
 
@@ -176,7 +176,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @property
     def _needs_you(self) -> bool:
-        desk = self._desks.get(self._user)
+        desk = self._desks.at_hand(self._user)
         return desk is not None and desk.stored.status is Status.NEEDS_YOU
 
     async def _reconnect(self) -> None:
@@ -258,7 +258,7 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def no_rotated_token_is_lost(self) -> None:
         """What arrived is in the vault; what did not is known to be missing, or the person was told."""
-        if self._desks.get(self._user) is None or self._desk.flight is not None:
+        if self._desks.at_hand(self._user) is None or self._desk.flight is not None:
             return
         stored = self._run(self._stored())
         if self._grant.is_delivered:
@@ -275,7 +275,7 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def nobody_is_needed_without_a_reason(self) -> None:
         """Only the org's own word about a grant that it ended asks for a person, and we know why it did."""
-        desk = self._desks.get(self._user)
+        desk = self._desks.at_hand(self._user)
         if desk is None or desk.stored.status is Status.CONNECTED:
             return
         assert desk.stored.status is Status.NEEDS_YOU
@@ -303,7 +303,7 @@ class SessionMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """The line is mended: everybody is answered, and the connection works, or the org did end it and that is told."""
         self._house.org.fault = Fault.NONE
-        if self._desks.get(self._user) is not None:
+        if self._desks.at_hand(self._user) is not None:
             try:
                 self._run(self._end())
             finally:

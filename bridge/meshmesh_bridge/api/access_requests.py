@@ -32,9 +32,9 @@ APPROVE = (
 )
 
 
-def access_request_shape(house: House, request: AccessRequest, *, for_owner: bool) -> Json:
+async def access_request_shape(house: House, request: AccessRequest, *, for_owner: bool) -> Json:
     """A request as its client sees it; the owner's view says whose it is."""
-    connection = house.rooms.connections.by_id(request.connection_id) if request.connection_id else None
+    connection = await house.rooms.connections.by_id(request.connection_id) if request.connection_id else None
     shape: Json = {
         "id": request.id,
         "status": request.status.value,
@@ -61,7 +61,7 @@ async def ask(request: web.Request) -> web.Response:
     house = house_of(request)
     asked = house.rooms.access_requests.ask(client, wish, idempotency_key(request))
     return web.json_response(
-        access_request_shape(house, asked, for_owner=False),
+        await access_request_shape(house, asked, for_owner=False),
         status=202,
         headers={"Location": f"/v1/access-requests/{asked.id}"},
     )
@@ -79,13 +79,13 @@ async def get_access_request(request: web.Request) -> web.Response:
     wait = prefer_wait(request)
     house, client = house_of(request), request[CALLER].client
     seen = await house.rooms.access_requests.wait(request.match_info["id"], client.id if client else None, wait)
-    return web.json_response(access_request_shape(house, seen, for_owner=client is None))
+    return web.json_response(await access_request_shape(house, seen, for_owner=client is None))
 
 
 async def list_access_requests(request: web.Request) -> web.Response:
     """`GET /v1/access-requests`: what waits for the owner."""
     house = house_of(request)
-    shapes = [access_request_shape(house, one, for_owner=True) for one in house.rooms.access_requests.waiting()]
+    shapes = [await access_request_shape(house, one, for_owner=True) for one in house.rooms.access_requests.waiting()]
     return web.json_response({"access_requests": shapes, "next": None})
 
 
@@ -100,7 +100,7 @@ async def approve(request: web.Request) -> web.Response:
     )
     house = house_of(request)
     approved = await house.rooms.access_requests.approve(request.match_info["id"], wanted, consent_of(request, fields))
-    return web.json_response(access_request_shape(house, approved, for_owner=True))
+    return web.json_response(await access_request_shape(house, approved, for_owner=True))
 
 
 async def deny(request: web.Request) -> web.Response:

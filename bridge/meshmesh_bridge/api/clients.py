@@ -42,7 +42,7 @@ async def me(request: web.Request) -> web.Response:
     client = request[CALLER].client
     if client is None:
         return web.json_response(OWNER)
-    shape = client_shape(house_of(request), client)
+    shape = await client_shape(house_of(request), client)
     names = ("id", "name", "kind", "created_at", "expires_at", "grants")
     return web.json_response({name: shape[name] for name in names})
 
@@ -58,14 +58,14 @@ async def rotate(request: web.Request) -> web.Response:
         step = Next("Ask as the program", "MESHMESH_TOKEN=... meshmesh client new-token")
         raise Problem(403, "not_allowed", "The owner has no pairing token.", next_step=step)
     client, token = await house_of(request).rooms.access.tokens.rotate(caller.id)
-    grants = client_shape(house_of(request), client)["grants"]
+    grants = (await client_shape(house_of(request), client))["grants"]
     return web.json_response({"access_token": token, "token_type": "Bearer", "client_id": client.id, "grants": grants})
 
 
 async def list_clients(request: web.Request) -> web.Response:
     """`GET /v1/clients`."""
     house = house_of(request)
-    shapes = [client_shape(house, client) for client in house.rooms.access.all()]
+    shapes = [await client_shape(house, client) for client in house.rooms.access.all()]
     return web.json_response({"clients": shapes, "next": None})
 
 
@@ -83,13 +83,13 @@ async def mint(request: web.Request) -> web.Response:
         raise bad_field("grants", "is required.")
     rooms = house_of(request).rooms
     for index, grant in enumerate(grants):
-        connection = rooms.connections.by_name(grant.connection)
+        connection = await rooms.connections.by_name(grant.connection)
         if connection is None:
             raise bad_field(f"grants[{index}].connection", f"there is no connection {grant.connection!r}.")
         consent = consent_of(request, fields)
         await rooms.terminal.allow(connection, mode=grant.mode, raw_token=grant.raw_token, consent=consent)
     client, token = await rooms.access.admit(new, grants, Consent(given=True))
-    shape = client_shape(house_of(request), client)
+    shape = await client_shape(house_of(request), client)
     return web.json_response(shape | {"access_token": token, "token_type": "Bearer"}, status=201)
 
 
@@ -108,7 +108,7 @@ async def regrant(request: web.Request) -> web.Response:
     if grants is None:
         raise bad_field("grants", "is required: the whole list; what is left out ends.")
     client = await house_of(request).rooms.access.regrant(request.match_info["id"], grants, consent_of(request, fields))
-    return web.json_response(client_shape(house_of(request), client))
+    return web.json_response(await client_shape(house_of(request), client))
 
 
 async def revoke(request: web.Request) -> web.Response:

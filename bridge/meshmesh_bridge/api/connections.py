@@ -36,7 +36,7 @@ HOST = Text("host", max_length=MAX_HOST)
 RENAME = (Text("name", required=True, max_length=MAX_NAME),)
 
 
-def find(request: web.Request) -> tuple[Connection, Grant | None]:
+async def find(request: web.Request) -> tuple[Connection, Grant | None]:
     """The connection of the path, as this caller may know it.
 
     Returns:
@@ -47,7 +47,7 @@ def find(request: web.Request) -> tuple[Connection, Grant | None]:
     """
     name = request.match_info["name"]
     rooms = house_of(request).rooms
-    connection = rooms.connections.by_name(name)
+    connection = await rooms.connections.by_name(name)
     caller = request[CALLER]
     grant = rooms.access.grant_for(caller.client, connection.id) if caller.client and connection else None
     if connection is None or not (caller.is_owner or grant):
@@ -81,7 +81,7 @@ async def list_connections(request: web.Request) -> web.Response:
 
 async def get_connection(request: web.Request) -> web.Response:
     """`GET /v1/connections/{name}`."""
-    return web.json_response(shape_for(request, *find(request)))
+    return web.json_response(shape_for(request, *await find(request)))
 
 
 async def connect(request: web.Request) -> web.Response:
@@ -120,7 +120,7 @@ def _begun(request: web.Request, view: SignInView) -> web.Response:
 
 async def reconnect(request: web.Request) -> web.Response:
     """`POST /v1/connections/{name}/reconnect`: as connect, keeping name, grants and history."""
-    connection, _ = find(request)
+    connection, _ = await find(request)
     app = (await read_body(request, RECONNECT)).nested("app", names(NEW_SECRET))
     secret = app.text("client_secret") if app else None
     sign_ins = house_of(request).rooms.sign_ins
@@ -129,7 +129,7 @@ async def reconnect(request: web.Request) -> web.Response:
 
 async def test(request: web.Request) -> web.Response:
     """`POST /v1/connections/{name}/test`: one call to the org, on purpose."""
-    connection, _ = find(request)
+    connection, _ = await find(request)
     await read_body(request, ())
     tested = await house_of(request).rooms.connections.test(connection.id)
     return web.json_response(shape_for(request, tested, None))
@@ -137,7 +137,7 @@ async def test(request: web.Request) -> web.Response:
 
 async def rename(request: web.Request) -> web.Response:
     """`PATCH /v1/connections/{name}`."""
-    connection, _ = find(request)
+    connection, _ = await find(request)
     fields = await read_body(request, RENAME)
     name = fields.required_text("name", max_length=MAX_NAME)
     renamed = await house_of(request).rooms.connections.rename(connection.id, name)
@@ -146,7 +146,7 @@ async def rename(request: web.Request) -> web.Response:
 
 async def disconnect(request: web.Request) -> web.Response:
     """`DELETE /v1/connections/{name}`: revoke at Salesforce, then forget."""
-    connection, _ = find(request)
+    connection, _ = await find(request)
     rooms = house_of(request).rooms
     await rooms.sign_ins.cancel_of(connection.id)
     revocation = await rooms.connections.disconnect(connection.id)

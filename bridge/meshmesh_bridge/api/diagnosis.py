@@ -19,7 +19,7 @@ async def diagnose(request: web.Request) -> web.Response:
 
     `error` in the body is optional: the error code or message that a tool printed.
     """
-    connection, _ = find(request)
+    connection, _ = await find(request)
     fields = await read_body(request, DIAGNOSE)
     error = fields.text("error", max_length=MAX_ERROR)
     found = await house_of(request).rooms.diagnoses.diagnose(connection.id, error=error)

@@ -23,7 +23,7 @@ async def open_org(request: web.Request) -> web.Response:
 
     It is the built-in client `terminal` that asks, and it must be allowed what the token itself would need.
     """
-    connection, _ = find(request)
+    connection, _ = await find(request)
     fields = await read_body(request, OPEN)
     check_scope(connection)  # before a person is asked for what cannot be given
     rooms = house_of(request).rooms

@@ -99,7 +99,7 @@ async def collect(request: web.Request) -> web.Response:
         client, token = await rooms.pairings.collect(device_code)
     except NotYet as not_yet:
         raise DeviceFlowError(not_yet.error.value) from None
-    shape = client_shape(house_of(request), client)
+    shape = await client_shape(house_of(request), client)
     return web.json_response(
         {"access_token": token, "token_type": "Bearer", "client_id": client.id, "grants": shape["grants"]}
     )
@@ -147,7 +147,7 @@ async def approve(request: web.Request) -> web.Response:
     client = await rooms.pairings.approve(
         request.match_info["user_code"], wanted_grants(fields), consent_of(request, fields)
     )
-    return web.json_response(client_shape(house_of(request), client))
+    return web.json_response(await client_shape(house_of(request), client))
 
 
 async def deny(request: web.Request) -> web.Response:

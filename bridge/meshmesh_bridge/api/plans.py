@@ -44,9 +44,9 @@ def _client_id(request: web.Request) -> str | None:
     return client.id if client else None
 
 
-def _answer(request: web.Request, view: PlanView, status: int = 200) -> web.Response:
+async def _answer(request: web.Request, view: PlanView, status: int = 200) -> web.Response:
     headers = {"Location": f"/v1/plans/{view.id}"} if status == 201 else {}  # noqa: PLR2004 - created
-    return web.json_response(plan_shape(house_of(request), view), status=status, headers=headers)
+    return web.json_response(await plan_shape(house_of(request), view), status=status, headers=headers)
 
 
 async def submit(request: web.Request) -> web.Response:
@@ -57,7 +57,7 @@ async def submit(request: web.Request) -> web.Response:
     fields = await read_body(request, SUBMIT)
     rooms = house_of(request).rooms
     name = fields.required_text("connection")
-    connection = rooms.connections.by_name(name)
+    connection = await rooms.connections.by_name(name)
     grant = rooms.access.grant_for(client, connection.id) if connection else None
     if connection is None or grant is None:
         raise not_found("connection", name)
@@ -71,7 +71,7 @@ async def submit(request: web.Request) -> web.Response:
     reason = fields.text("reason", max_length=MAX_REASON)
     view = await rooms.plans.submit(client, connection, judged(fields), reason=reason, key=idempotency_key(request))
     wait = prefer_wait(request)
-    return _answer(request, await rooms.plans.wait(view.id, client.id, wait) if wait else view, 201)
+    return await _answer(request, await rooms.plans.wait(view.id, client.id, wait) if wait else view, 201)
 
 
 async def list_plans(request: web.Request) -> web.Response:
@@ -85,14 +85,14 @@ async def list_plans(request: web.Request) -> web.Response:
         _client_id(request), waiting=shown == "open", after=fields.text("after", max_length=MAX_ID), limit=limit
     )
     query = urlencode({"show": shown, "limit": limit, "after": more})
-    shapes = [plan_shape(house, view) for view in views]
+    shapes = [await plan_shape(house, view) for view in views]
     return web.json_response({"plans": shapes, "next": f"/v1/plans?{query}" if more else None})
 
 
 async def get_plan(request: web.Request) -> web.Response:
     """`GET /v1/plans/{id}`; with `Prefer: wait=N` it answers when the plan was decided, and has run."""
     plans, wait = house_of(request).rooms.plans, prefer_wait(request)
-    return _answer(request, await plans.wait(request.match_info["id"], _client_id(request), wait))
+    return await _answer(request, await plans.wait(request.match_info["id"], _client_id(request), wait))
 
 
 async def withdraw(request: web.Request) -> web.Response:
@@ -113,20 +113,20 @@ async def approve(request: web.Request) -> web.Response:
         consent_of(request, fields),
         fields.integer("build_for", low=1, high=MAX_BUILD),
     )
-    return _answer(request, await plans.wait(view.id, None, RUN_SECONDS))
+    return await _answer(request, await plans.wait(view.id, None, RUN_SECONDS))
 
 
 async def reject(request: web.Request) -> web.Response:
     """`POST /v1/plans/{id}/reject`: nothing is run, and the client is told why."""
     fields = await read_body(request, REJECT)
     reason = fields.text("reason", max_length=MAX_REASON)
-    return _answer(request, await house_of(request).rooms.plans.reject(request.match_info["id"], reason))
+    return await _answer(request, await house_of(request).rooms.plans.reject(request.match_info["id"], reason))
 
 
 async def undo(request: web.Request) -> web.Response:
     """`POST /v1/plans/{id}/undo`: a new plan that puts things back, which is then decided like any."""
     await read_body(request, ())
-    return _answer(request, await house_of(request).rooms.plans.undo(request.match_info["id"]), 201)
+    return await _answer(request, await house_of(request).rooms.plans.undo(request.match_info["id"]), 201)
 
 
 _ONE = Answer("Plan")

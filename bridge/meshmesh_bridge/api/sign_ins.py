@@ -32,7 +32,7 @@ async def cancel_sign_in(request: web.Request) -> web.Response:
 async def paste_redirect(request: web.Request) -> web.Response:
     """`POST /v1/sign-ins/{id}/redirect`: the address that a browser on another machine ended at."""
     sign_ins = house_of(request).rooms.sign_ins
-    view = sign_ins.get(request.match_info["id"])
+    view = await sign_ins.get(request.match_info["id"])
     fields = await read_body(request, PASTE)
     url = fields.required_text("url", max_length=MAX_URL)
     failure = error_page_failure(url.strip())

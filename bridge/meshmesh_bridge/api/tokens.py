@@ -29,7 +29,7 @@ REJECT = (Text("rejected", secret=True), Text("pin", max_length=MAX_PIN, secret=
 
 
 async def _allowed(request: web.Request, consent: Consent) -> Connection:
-    connection, grant = find(request)
+    connection, grant = await find(request)
     if grant is None:
         terminal = house_of(request).rooms.terminal
         grant = await terminal.allow(connection, mode=Mode.BUILD, raw_token=True, consent=consent)
@@ -61,11 +61,11 @@ async def _hand_out(
 
 def _again(house: House, rooms: Rooms, seen: Client, name: str, min_ttl: int) -> Allowed | None:
     """What a program that was given a token before, and asks for the same again, may have without a wait."""
-    client, connection = rooms.access.again(seen), rooms.connections.by_name(name)
-    grant = rooms.access.grant_for(client, connection.id) if client and connection else None
-    if client is None or connection is None or grant is None or not grant.raw_token:
+    client, connection_id = rooms.access.again(seen), rooms.connections.id_of(name)
+    grant = rooms.access.grant_for(client, connection_id) if client and connection_id else None
+    if client is None or connection_id is None or grant is None or not grant.raw_token:
         return None
-    live = rooms.connections.live_now(connection.id, min_ttl=min_ttl)
+    live = rooms.connections.live_now(connection_id, min_ttl=min_ttl)
     if live is None or live.session is None:
         return None
     house.used_at = house.clock.monotonic()

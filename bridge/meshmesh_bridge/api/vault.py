@@ -131,7 +131,7 @@ async def restore(request: web.Request) -> web.Response:
 
 async def _demand(house: House, title: str, line: str, consent: Consent) -> None:
     """A person must be there, unless the demo org is all that is in the vault."""
-    if house.rooms.connections.has_serious:
+    if await house.rooms.connections.have_serious():
         await house.rooms.presence.demand(title, [line], consent)
 
 

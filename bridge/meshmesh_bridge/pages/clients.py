@@ -24,7 +24,9 @@ async def get_requests(request: web.Request) -> web.Response:
         pairings=[
             pairing_shape(view) | {"offer": _offer(every, view.asking.wants)} for view in rooms.pairings.waiting()
         ],
-        access_requests=[access_request_shape(house, one, for_owner=True) for one in rooms.access_requests.waiting()],
+        access_requests=[
+            await access_request_shape(house, one, for_owner=True) for one in rooms.access_requests.waiting()
+        ],
         connections=await connections_of(house),
     )
 
@@ -48,7 +50,7 @@ def _narrowed(mode: Mode, kind: Kind) -> Mode:
 async def get_clients(request: web.Request) -> web.Response:
     """`GET /dashboard/clients`: every paired program, and what it may do."""
     house = house_of(request)
-    shapes = [client_shape(house, client) for client in house.rooms.access.all()]
+    shapes = [await client_shape(house, client) for client in house.rooms.access.all()]
     connections = await connections_of(house)
     kinds: Json = {str(one["name"]): one["kind"] for one in connections}
     return fragment(

@@ -62,7 +62,7 @@ def _unused(house: House, shapes: Iterable[Json]) -> frozenset[str]:
 
 async def get_connection(request: web.Request) -> web.Response:
     """`GET /dashboard/connections/{name}`: everything about one."""
-    connection, _ = find(request)
+    connection, _ = await find(request)
     return fragment(request, "connection.html", one=_shape(house_of(request), connection))
 
 
@@ -70,7 +70,7 @@ async def get_reconnect(request: web.Request) -> web.Response:
     """`GET /dashboard/r/{id}`: one that needs its person, by the id that a notification knows."""
     house = house_of(request)
     connection_id = request.match_info["id"]
-    connection = house.rooms.connections.by_id(connection_id)
+    connection = await house.rooms.connections.by_id(connection_id)
     if connection is None:
         raise not_found("connection", connection_id)
     return fragment(request, "reconnect.html", one=_shape(house, connection))
@@ -100,7 +100,7 @@ def _permissions() -> list[Json]:
 
 async def diagnose(request: web.Request) -> web.Response:
     """`POST /dashboard/connections/{name}/diagnosis`: what is wrong, and what to ask the admin for."""
-    connection, _ = find(request)
+    connection, _ = await find(request)
     fields = await read_body(request, DIAGNOSE)
     error = fields.text("error", max_length=MAX_ERROR)
     found = await house_of(request).rooms.diagnoses.diagnose(connection.id, error=error)

@@ -22,8 +22,8 @@ async def get_plans(request: web.Request) -> web.Response:
     return fragment(
         request,
         "plans.html",
-        waiting=[plan_shape(house, view) for view in views if view.is_open],
-        past=[plan_shape(house, view) for view in views if not view.is_open],
+        waiting=[await plan_shape(house, view) for view in views if view.is_open],
+        past=[await plan_shape(house, view) for view in views if not view.is_open],
         kinds={one.name: one.kind.value for one in await house.rooms.connections.all()},
     )
 
@@ -32,8 +32,8 @@ async def get_plan(request: web.Request) -> web.Response:
     """`GET /dashboard/plans/{id}`: one, to be decided, or what came of it."""
     house = house_of(request)
     view = await house.rooms.plans.get(request.match_info["id"], None)
-    shape = plan_shape(house, view)
-    connection = house.rooms.connections.by_id(view.plan.connection_id)
+    shape = await plan_shape(house, view)
+    connection = await house.rooms.connections.by_id(view.plan.connection_id)
     return fragment(
         request,
         "plan.html",

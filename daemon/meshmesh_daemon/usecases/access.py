@@ -161,9 +161,9 @@ class Access:
         await self._put(client)
         return client
 
-    def narrowed(self, wanted: WantedGrant) -> WantedGrant:
+    async def narrowed(self, wanted: WantedGrant) -> WantedGrant:
         """What is given by default: no raw token, a production org at most `plan`, thirty days."""
-        desk = self._desks.named(wanted.connection)
+        desk = await self._desks.named(wanted.connection)
         careful = desk is not None and desk.stored.kind is Kind.PRODUCTION
         mode = Mode.PLAN if careful and _WIDTH[wanted.mode] > _WIDTH[Mode.PLAN] else wanted.mode
         days = DEFAULT_GRANT_DAYS * 24 * 3600
@@ -329,16 +329,16 @@ class Access:
         return tuple(made)
 
     def _grant(self, path: str, wish: WantedGrant, *, origin: str | None) -> Grant:
-        desk = self._desks.named(wish.connection)
-        if desk is None:
+        connection_id = self._desks.id_of(wish.connection)
+        if connection_id is None:
             raise bad_field(f"{path}connection", f"there is no connection {wish.connection!r}.")
         check_raw_token(path, wish.mode, raw_token=wish.raw_token, origin=origin)
         ends = self._clock.now() + timedelta(seconds=wish.expires_in) if wish.expires_in else None
-        return Grant(connection_id=desk.stored.id, mode=wish.mode, raw_token=wish.raw_token, expires_at=ends)
+        return Grant(connection_id=connection_id, mode=wish.mode, raw_token=wish.raw_token, expires_at=ends)
 
     async def _record(self, action: Deed, client: Client) -> None:
         """Tell what a client may do from now on, before it may."""
-        found = ((self._desks.get(grant.connection_id), grant) for grant in client.grants)
+        found = [(await self._desks.get(grant.connection_id), grant) for grant in client.grants]
         named = [(desk.stored.name, grant) for desk, grant in found if desk]
         only = named[0][0] if len(named) == 1 else None
         await self._activity.record(OWNER, action, connection=only, detail=grants_sentence(client.name, named))

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Container
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
@@ -56,15 +57,15 @@ class Connections:
     async def load(self) -> None:
         """Read what the vault holds."""
         async with self._vault.transaction() as tx:
-            known, found = await apps.load_all(tx), await connections.load_sealed(tx)
+            known = await apps.load_all(tx)
         self._desks.apps.update({app.id: app for app in known})
-        self._desks.take(found, partial(connections.name_index, self._vault.keys))
-        self._vault.before_keys_go.append(self._desks.open_all)
+        index, look_up = partial(connections.name_index, self._vault.keys), partial(connections.look_up, self._vault)
+        self._desks.take(connections.unopened(self._vault), index, look_up)
 
     async def close(self) -> None:
         """Finish what is under way, and write what was noted in memory only."""
         await self._revoking.finish()
-        used = [desk.stored for desk in self._desks if desk.used]
+        used = [desk.stored for desk in self._desks.opened if desk.used]
         try:
             async with self._vault.transaction() as tx:
                 for connection in used:
@@ -74,28 +75,37 @@ class Connections:
 
     async def all(self) -> list[Connection]:
         """Every connection as it is now; nobody is asked."""
-        await self._desks.open_all()
-        return [desk.view for desk in self._desks]
+        return [desk.view async for desk in self._desks.each()]
 
     @property
     def statuses(self) -> list[Status]:
         """How every connection is, which is known without opening them."""
-        return [desk.status for desk in self._desks]
+        return self._desks.statuses
 
-    @property
-    def has_serious(self) -> bool:
-        """Whether there is one beside the demo org, so that a person is asked for."""
-        return any(desk.stored.kind is not Kind.DEMO for desk in self._desks)
+    async def have_serious(self) -> bool:
+        """Whether there is one beside the demo org, so that a person is asked for; one that cannot be read may be."""
+        try:
+            async with aclosing(self._desks.each()) as desks:
+                async for desk in desks:
+                    if desk.stored.kind is not Kind.DEMO:
+                        return True
+        except VaultError:
+            return True
+        return False
 
-    def by_name(self, name: str) -> Connection | None:
+    async def by_name(self, name: str) -> Connection | None:
         """A connection by its name."""
-        desk = self._desks.named(name)
+        desk = await self._desks.named(name)
         return desk.view if desk else None
 
-    def by_id(self, connection_id: str) -> Connection | None:
+    async def by_id(self, connection_id: str) -> Connection | None:
         """A connection by its id."""
-        desk = self._desks.get(connection_id)
+        desk = await self._desks.get(connection_id)
         return desk.view if desk else None
+
+    def id_of(self, name: str) -> str | None:
+        """The id of the connection of a name; None where the name is free."""
+        return self._desks.id_of(name)
 
     @property
     def names(self) -> Container[str]:
@@ -107,9 +117,9 @@ class Connections:
         matches = (app for app in self._desks.apps.values() if (app.client_id, app.flow) == (client_id, flow))
         return next(matches, None)
 
-    def approvals_like(self, connection: Connection) -> int:
+    async def approvals_like(self, connection: Connection) -> int:
         """How many sign-ins of one user and app are kept here, this one among them."""
-        return len(self._desks.siblings(connection))
+        return len(await self._desks.siblings(connection))
 
     def app_of(self, connection: Connection) -> App | None:
         """The app of a connection."""
@@ -124,12 +134,12 @@ class Connections:
     ) -> Connection:
         """A connection with a session that can be used; see `Sessions.live_within`."""
         return await self._sessions.live_within(
-            self._desk(connection_id), wait, who=who, min_ttl=min_ttl, rejected=rejected
+            await self._desk(connection_id), wait, who=who, min_ttl=min_ttl, rejected=rejected
         )
 
     def live_now(self, connection_id: str, *, min_ttl: int = 0) -> Connection | None:
         """A connection whose session can be used at once; see `Sessions.live_now`."""
-        desk = self._desks.get(connection_id)
+        desk = self._desks.at_hand(connection_id)
         return self._sessions.live_now(desk, min_ttl=min_ttl) if desk else None
 
     async def put(self, connection: Connection, app: App) -> Connection:
@@ -160,7 +170,7 @@ class Connections:
         Raises:
             Problem: 422 for a name that cannot be one, 409 `name_taken`.
         """
-        desk = self._desk(connection_id)
+        desk = await self._desk(connection_id)
         known = check_name(name)
         try:
             async with self._vault.transaction() as tx:
@@ -178,7 +188,7 @@ class Connections:
         Raises:
             Problem: 409 where only the person can mend it.
         """
-        desk = self._desk(connection_id)
+        desk = await self._desk(connection_id)
         desk.not_before = 0.0
         if desk.stored.status is Status.NEEDS_YOU:
             await self._sessions.live(desk)
@@ -226,7 +236,7 @@ class Connections:
         Returns:
             Whether Salesforce confirmed, and a sentence.
         """
-        desk = self._desk(connection_id)
+        desk = await self._desk(connection_id)
         if desk.flight is not None:  # so that the newest token is the one that is revoked
             await asyncio.wait([desk.flight], timeout=_FLIGHT_SECONDS)
         revocation = await self.revoke(desk.stored)
@@ -239,7 +249,7 @@ class Connections:
 
     async def rehome(self, connection_id: str, origin: str) -> None:
         """The demo org had to move to another port: its connection follows."""
-        desk = self._desk(connection_id)
+        desk = await self._desk(connection_id)
         moved = lifecycle.rehomed(desk.stored, origin)
         async with self._vault.transaction() as tx:
             await connections.update(tx, moved, expected_generation=desk.stored.generation)
@@ -276,8 +286,8 @@ class Connections:
         """End the grant that a newer sign-in replaced; nobody waits for it."""
         self._revoking.spawn(self.revoke(connection))
 
-    def _desk(self, connection_id: str) -> Desk:
-        desk = self._desks.get(connection_id)
+    async def _desk(self, connection_id: str) -> Desk:
+        desk = await self._desks.get(connection_id)
         if desk is None:
             raise not_found("connection", connection_id)
         return desk

@@ -53,7 +53,7 @@ class Diagnoses:
         Raises:
             Problem: 404 where it is not there; 503 where the session could not be renewed for a reason of our own.
         """
-        desk = self._desks.get(connection_id)
+        desk = await self._desks.get(connection_id)
         if desk is None:
             raise not_found("connection", connection_id)
         complaint = diagnosis_complaint.read(error) if error else None

@@ -209,7 +209,7 @@ class Exchange:
 
     async def _replaced(self, wish: Wish, connection_id: str, fresh: Connection) -> Connection:
         for _ in range(_TRIES):
-            old = self._connections.by_id(connection_id)
+            old = await self._connections.by_id(connection_id)
             if old is None:
                 await self.drop(fresh)
                 raise Problem(410, "expired", "The connection was removed while you signed in.")

@@ -69,14 +69,20 @@ class Notifier:
         """Listen from now on; what is ill already is told once."""
         self._desks.listen(self._see)
         self._waiting.listen(self._see_waiting)
-        for desk in self._desks:
-            if desk.status in NEEDS_SOMEBODY:
-                self._see(None, desk.view)
+        self._background.spawn(self._see_ill())
         self._background.spawn(self._run())
 
     async def close(self) -> None:
         """Stop telling."""
         await self._background.cancel()
+
+    async def _see_ill(self) -> None:
+        try:
+            async for desk in self._desks.of(self._desks.ill):
+                if desk.status in NEEDS_SOMEBODY:
+                    self._see(None, desk.view)
+        except VaultError as error:
+            log.warning("%s %s", error, error.next_step)
 
     async def _run(self) -> None:
         while True:

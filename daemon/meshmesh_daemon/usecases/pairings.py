@@ -270,10 +270,10 @@ class Pairings:
         """
         request = self._pending(user_code)
         asking = request.asking
-        chosen = self._narrowed(asking.wants) if grants is None else grants
         new = NewClient(name=asking.name, kind=asking.kind, origin=asking.seen.origin)
-        request.state = "deciding"  # nobody else decides while the vault is written
+        request.state = "deciding"  # nobody else decides while the vault is read and written
         try:
+            chosen = await self._narrowed(asking.wants) if grants is None else grants
             request.approved = await self._access.admit(new, chosen, consent)
         except BaseException:
             request.state = "pending"
@@ -284,13 +284,14 @@ class Pairings:
         self._end(request, "approved")
         return request.approved[0]
 
-    def _narrowed(self, wants: Sequence[Want]) -> list[WantedGrant]:
+    async def _narrowed(self, wants: Sequence[Want]) -> list[WantedGrant]:
         named = [want for want in wants if want.connection is not None]
         if len(named) != 1:
             asked = f"it asks for {len(named)} connections" if named else "it named no connection itself"
             step = Next("Approve with a grant", "meshmesh approve CODE --grant NAME:MODE")
             raise bad_field("grants", f"say what the program may do; {asked}.", next_step=step)
-        return [self._access.narrowed(WantedGrant(connection=want.connection or "", mode=want.mode)) for want in named]
+        (want,) = named
+        return [await self._access.narrowed(WantedGrant(connection=want.connection or "", mode=want.mode))]
 
     async def deny(self, user_code: str, *, always: bool = False) -> None:
         """The owner says no.

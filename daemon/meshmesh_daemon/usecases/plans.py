@@ -103,6 +103,8 @@ class Plans:
     async def load(self) -> None:
         """Read what the vault holds; what was on its way when the service ended is `unknown` from now on."""
         await self._book.load()
+        for connection_id in {plan.connection_id for plan in self._book.live()}:
+            await self._desks.get(connection_id)  # so that it is at hand whenever something becomes of a plan of its
 
     def resume(self) -> None:
         """Run what was approved and had not begun when the service ended."""
@@ -168,7 +170,7 @@ class Plans:
         Raises:
             Problem: 404, 413, 429.
         """
-        desk = self._desks.get(connection.id)
+        desk = await self._desks.get(connection.id)
         if desk is None:
             raise not_found("connection", connection.name)
         asked = self._asked(client, reason, key)

@@ -69,7 +69,7 @@ class Deciding:
         plan = await self._book.get(plan_id)
         approved = steps.approve(plan, items, self._clock.now())
         chosen = [item.id for item in approved.items if item.status is ItemStatus.HELD]
-        desk = self._desks.get(plan.connection_id)
+        desk = await self._desks.get(plan.connection_id)
         if build_for is not None and all(client.id != plan.client_id for client in self._access.all()):
             raise bad_field("build_for", "there is no program to give Build Mode to: it has ended, or it is you.")
         if desk is not None:
@@ -129,7 +129,7 @@ class Deciding:
         return after
 
     def _name_of(self, plan: Plan) -> str | None:
-        desk = self._desks.get(plan.connection_id)
+        desk = self._desks.at_hand(plan.connection_id)
         return desk.stored.name if desk else None
 
 

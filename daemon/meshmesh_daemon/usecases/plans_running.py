@@ -111,7 +111,7 @@ class Running:
         own: set[str] = set()  # records that this plan has changed itself
         plan = await self._book.get(plan_id)
         while (item := steps.next_to_run(plan)) is not None:
-            desk, why_not = self._allowed(plan)
+            desk, why_not = await self._allowed(plan)
             if desk is None:
                 await self._call_off(plan, why_not)
             else:
@@ -129,9 +129,9 @@ class Running:
     async def _call_off(self, plan: Plan, why: str) -> None:
         await self._book.change(plan.id, lambda one: steps.call_off(one, why, self._clock.now()))
 
-    def _allowed(self, plan: Plan) -> tuple[Desk | None, str]:
+    async def _allowed(self, plan: Plan) -> tuple[Desk | None, str]:
         """The desk to run a plan at, or why it is not run."""
-        desk = self._desks.get(plan.connection_id)
+        desk = await self._desks.get(plan.connection_id)
         if desk is None:
             return None, "The connection is gone; it was not run."
         if (desk.stored.org_id, desk.stored.user_id) != (plan.org_id, plan.user_id):

@@ -86,7 +86,7 @@ class PlansTelling:
         self._show()
 
     def _note(self, before: Plan | None, after: Plan) -> None:
-        desk = self._desks.get(after.connection_id)
+        desk = self._desks.at_hand(after.connection_id)
         name = desk.stored.name if desk else None
         known = {item.id for item in before.items} if before else set[str]()
         for item in after.items:
@@ -107,7 +107,7 @@ class PlansTelling:
     def _show(self) -> None:
         """Bring the screen in step with the plans that wait."""
         live = list(self._plans.live())
-        desks = (self._desks.get(plan.connection_id) for plan in live)
+        desks = (self._desks.at_hand(plan.connection_id) for plan in live)
         names = {desk.id: desk.stored.name for desk in desks if desk}
         wanted = {notice.key: notice for notice in notices(live, names, self._base)}
         self._closed &= wanted.keys()

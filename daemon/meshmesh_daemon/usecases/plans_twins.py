@@ -68,7 +68,7 @@ class Twins:
 
         await self._book.change(plan.id, step)
         if taken:
-            desk = self._desks.get(plan.connection_id)
+            desk = self._desks.at_hand(plan.connection_id)
             detail = f"{item.summary} ({plan.id}): {steps.TAKEN_OUT}"
             name = desk.stored.name if desk else None
             self._activity.note(actor_of(plan), Deed.PLAN_WITHDRAWN, connection=name, detail=detail)

@@ -37,7 +37,7 @@ class Undoing:
             Problem: 404; 409 `no_undo` where nothing of it can be taken back, saying why.
         """
         plan = await self._book.get(plan_id)
-        desk = self._desks.get(plan.connection_id)
+        desk = await self._desks.get(plan.connection_id)
         if desk is None:
             raise not_found("connection", plan.connection_id)
         if (desk.stored.org_id, desk.stored.user_id) != (plan.org_id, plan.user_id):

@@ -78,10 +78,8 @@ class Presence:
         Raises:
             Problem: 403 `presence_required` with `ways`, 403 `not_allowed` after Deny, 429.
         """
-        touched = [
-            (desk.stored, grant) for grant in widens(before, after) if (desk := self._desks.get(grant.connection_id))
-        ]
-        serious = [(connection, grant) for connection, grant in touched if connection.kind is not Kind.DEMO]
+        touched = [(await self._desks.get(grant.connection_id), grant) for grant in widens(before, after)]
+        serious = [(desk.stored, grant) for desk, grant in touched if desk and desk.stored.kind is not Kind.DEMO]
         if serious:
             title = f"Let {clipped(who)} use Salesforce?"
             await self.demand(title, [_line(*one) for one in serious], consent)

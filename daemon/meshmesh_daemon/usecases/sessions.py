@@ -60,7 +60,7 @@ class Sessions:
         async with self._vault.transaction() as tx:
             cut_off = await rotations.load_all(tx)
         for intent in cut_off:
-            desk = self._desks.get(intent.connection_id)
+            desk = await self._desks.get(intent.connection_id)
             if desk is not None:
                 desk.rotation_open = True
                 self._spawn(self._settle(desk, SETTLE_SECONDS))
@@ -72,7 +72,7 @@ class Sessions:
 
     async def close(self) -> None:
         """Let refreshes that were sent come to their end (ten seconds), then stop."""
-        flights = [desk.flight for desk in self._desks if desk.flight]
+        flights = [desk.flight for desk in self._desks.opened if desk.flight]
         if flights:
             await asyncio.wait(flights, timeout=DRAIN_SECONDS)
         pending = [*self._tasks, *(flight for flight in flights if not flight.done())]
@@ -132,7 +132,7 @@ class Sessions:
                 if desk.stored.status in NEEDS_SOMEBODY:
                     self._waiting.note(desk.stored.id, who)
                 left = deadline - self._clock.monotonic()
-                if left <= 0 or self._closed or self._desks.get(desk.stored.id) is not desk:
+                if left <= 0 or self._closed or not self._desks.has(desk):
                     raise
                 with self._desks.change_of(desk.stored.id) as changed:  # what `live` itself changed is no news
                     await self._pause(changed, min(left, problem.retry_after or left))
@@ -194,7 +194,7 @@ class Sessions:
             desk.not_before = self._clock.monotonic() + RETRY_SECONDS
         finally:
             before, desk.flight = desk.view, None
-        if outcome is None or self._desks.get(desk.stored.id) is not desk:
+        if outcome is None or not self._desks.has(desk):
             self._desks.tell(before, desk.view)
             return
         self._land(desk, outcome)
@@ -210,8 +210,7 @@ class Sessions:
         return await self._renewal.run(desk.stored, app, rotation_open=desk.rotation_open, newer_sign_ins=newer)
 
     async def _newer_sign_ins(self, desk: Desk) -> int:
-        await self._desks.open_all()
-        return sum(one.signed_in_at > desk.stored.signed_in_at for one in self._desks.siblings(desk.stored))
+        return sum(one.signed_in_at > desk.stored.signed_in_at for one in await self._desks.siblings(desk.stored))
 
     def _land(self, desk: Desk, outcome: Outcome) -> None:
         renewed = outcome.connection.generation != desk.stored.generation
@@ -233,7 +232,7 @@ class Sessions:
         If that one meets trouble again, callers and the watcher go on at their own pace.
         """
         await self._clock.sleep(delay)
-        gone = self._desks.get(desk.stored.id) is not desk
+        gone = not self._desks.has(desk)
         if gone or not desk.rotation_open or desk.flight or desk.stored.status in NEEDS_SOMEBODY:
             return
         self._depart(desk, settling=True)
@@ -248,7 +247,7 @@ class Sessions:
             return  # the session itself is stored; its end will show as a 401
         if learned is None:
             self._silent_apps.add(app.id)
-        elif self._desks.get(connection.id) is desk and desk.stored.generation == connection.generation:
+        elif self._desks.has(desk) and desk.stored.generation == connection.generation:
             self._desks.place(learned)
 
     def note_tokens(self, desk: Desk) -> None:

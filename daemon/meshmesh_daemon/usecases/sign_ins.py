@@ -116,7 +116,7 @@ class SignIns:
         )
         same = self._same_wish(record)
         if same is not None:
-            return self._view(same)
+            return await self._view(same)
         if own:
             await self._beginning.look_ahead(record)
         return await self._opened(record)
@@ -138,7 +138,7 @@ class SignIns:
             if attempt.record.connection_id != connection.id or self._clock.now() >= attempt.record.expires_at:
                 continue
             if client_secret is None or client_secret == attempt.record.client_secret:
-                return self._view(attempt)
+                return await self._view(attempt)
             await self._close(attempt, "cancelled")  # the person has another secret to try
         app = self._connections.app_of(connection)
         origin = connection.login_origin
@@ -181,7 +181,7 @@ class SignIns:
             self._attempts.close(attempt)
             raise
         self._note(Deed.SIGN_IN_BEGUN, attempt, Outcome.BEGUN, f"A browser is awaited, from {record.login_origin}.")
-        return self._view(attempt)
+        return await self._view(attempt)
 
     def _note(self, action: Deed, attempt: Attempt, outcome: Outcome, detail: str) -> None:
         self._activity.note(OWNER, action, connection=attempt.record.name or None, outcome=outcome, detail=detail)
@@ -249,7 +249,7 @@ class SignIns:
             attempt.end("done", connection_id=connection.id)
         finally:
             self._note_end(attempt)
-        return self._view(attempt)
+        return await self._view(attempt)
 
     async def finish_pasted(self, sign_in_id: str, url: str) -> SignInView:
         """End an attempt by the address that a browser elsewhere ended at, under the same checks as the redirect.
@@ -262,13 +262,13 @@ class SignIns:
             Problem: 404, 410 for an attempt that has ended, 422 for an address that is not this attempt's; nothing changed.
         """
         attempt = self._attempts.get(sign_in_id)
-        if attempt.ended.is_set() or self._view(attempt).status != "waiting":
+        if attempt.ended.is_set() or (await self._view(attempt)).status != "waiting":
             raise Problem(410, "expired", "This sign-in has ended. Begin another.")
         query = read_pasted(url, attempt.record.redirect_uri)
         if not self._attempts.is_of(attempt, query.get("state", "")):
             raise bad_field("url", "belongs to another sign-in, or to one that ended.")
         ended = await self.finish(query)
-        return ended or self._view(attempt)
+        return ended or await self._view(attempt)
 
     async def keep(self, sign_in_id: str, name: str | None) -> SignInView:
         """Keep what a sign-in brought although it is not what was asked for, under a name of its own.
@@ -285,7 +285,7 @@ class SignIns:
             self._check_free(name)
         await self._holding.keep(attempt, name or "")
         self._note_end(attempt)
-        return self._view(attempt)
+        return await self._view(attempt)
 
     async def close(self) -> None:
         """Give back what was held; nobody can decide about it any more."""
@@ -309,7 +309,7 @@ class SignIns:
         attempt = self._attempts.get(sign_in_id)
         if not attempt.ended.is_set():
             await self._close(attempt, "failed", error=sign_in_failed(failure))
-        return self._view(attempt)
+        return await self._view(attempt)
 
     def _app(self, own: OwnApp) -> App:
         known = self._connections.find_app(own.client_id, own.flow)
@@ -321,13 +321,13 @@ class SignIns:
             created_at=known.created_at if known else self._clock.now(),
         )
 
-    def get(self, sign_in_id: str) -> SignInView:
+    async def get(self, sign_in_id: str) -> SignInView:
         """One attempt.
 
         Raises:
             Problem: 404.
         """
-        return self._view(self._attempts.get(sign_in_id))
+        return await self._view(self._attempts.get(sign_in_id))
 
     async def wait(self, sign_in_id: str, seconds: int) -> SignInView:
         """One attempt, when it has ended or after `seconds`.
@@ -342,7 +342,7 @@ class SignIns:
                     await attempt.ended.wait()
             except TimeoutError:
                 pass
-        return self._view(attempt)
+        return await self._view(attempt)
 
     async def cancel(self, sign_in_id: str) -> SignInView:
         """Withdraw an attempt; its `state` is dead at once. One that has ended stays as it is.
@@ -353,7 +353,7 @@ class SignIns:
         attempt = self._attempts.get(sign_in_id)
         if not attempt.ended.is_set():
             await self._close(attempt, "cancelled")
-        return self._view(attempt)
+        return await self._view(attempt)
 
     async def cancel_of(self, connection_id: str) -> None:
         """Withdraw the open attempts of a connection that goes away."""
@@ -368,7 +368,7 @@ class SignIns:
         async with self._vault.transaction() as tx:
             await sign_ins.delete(tx, attempt.record.id)
 
-    def _view(self, attempt: Attempt) -> SignInView:
+    async def _view(self, attempt: Attempt) -> SignInView:
         record = attempt.record
         old = attempt.status == "waiting" and self._clock.now() >= record.expires_at
         if old:
@@ -380,16 +380,16 @@ class SignIns:
             status=attempt.status,
             authorize_url=record.authorize_url if attempt.status == "waiting" else None,
             expires_at=record.expires_at,
-            connection=self._connections.by_id(attempt.connection_id) if attempt.connection_id else None,
+            connection=await self._connections.by_id(attempt.connection_id) if attempt.connection_id else None,
             error=attempt.error,
             keepable=attempt.held is not None,
-            note=self._approvals(attempt.connection_id),
+            note=await self._approvals(attempt.connection_id),
         )
 
-    def _approvals(self, connection_id: str | None) -> str | None:
+    async def _approvals(self, connection_id: str | None) -> str | None:
         """Salesforce keeps five approvals per user and app, and silently drops the oldest with a sixth."""
-        connection = self._connections.by_id(connection_id) if connection_id else None
-        used = self._connections.approvals_like(connection) if connection else 0
+        connection = await self._connections.by_id(connection_id) if connection_id else None
+        used = await self._connections.approvals_like(connection) if connection else 0
         if used < NEAR_LIMIT:
             return None
         return f"This is sign-in {used} of the {MAX_APPROVALS} that Salesforce keeps for one user and app."

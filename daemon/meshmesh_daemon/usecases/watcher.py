@@ -14,6 +14,7 @@ from meshmesh_daemon.core.clock import Clock
 from meshmesh_daemon.usecases.connections import Connections
 from meshmesh_daemon.usecases.desks import SLICE, Desk, Desks
 from meshmesh_daemon.usecases.sessions import Sessions
+from meshmesh_storage.errors import VaultError
 from meshmesh_storage.records import Status
 
 log = logging.getLogger("meshmesh.watcher")
@@ -54,7 +55,10 @@ class Watcher:
                 resumed = ahead > RESUME_SECONDS
                 if resumed:
                     log.info("the clock is %d s ahead: the machine slept, or its clock was set", ahead)
-                await self.look(spread=SPREAD_SECONDS if resumed else 0.0)
+                try:
+                    await self.look(spread=SPREAD_SECONDS if resumed else 0.0)
+                except VaultError as error:  # it may be readable again in a minute
+                    log.warning("%s %s", error, error.next_step)
         finally:
             for task in self._caring.values():
                 task.cancel()
@@ -67,9 +71,7 @@ class Watcher:
             spread: seconds over which a crowd that is due at once is spread.
         """
         now = self._clock.now()
-        for desk in self._desks:
-            if await self._rests(desk, now):
-                continue
+        for desk in (*self._desks.opened, *await self._woken(now)):
             connection = desk.view
             issued = connection.session.issued_at if connection.session else connection.signed_in_at
             looked_at = max(self._looked_at.get(connection.id, issued), issued)
@@ -79,16 +81,15 @@ class Watcher:
                 self._caring[connection.id] = task
                 task.add_done_callback(partial(self._cared, connection.id))
 
-    async def _rests(self, desk: Desk, now: datetime) -> bool:
-        """Whether there is nothing to do for a connection that nobody has opened: it does not change, so one peek tells."""
-        if desk.is_open:
-            self._resting.pop(desk.id, None)
-            return False
-        if desk.id not in self._resting:
-            self._resting[desk.id] = watching.rests_until(desk.peek())
-            if len(self._resting) % SLICE == 0:
-                await asyncio.sleep(0)  # others are answered meanwhile
-        return now < self._resting[desk.id]
+    async def _woken(self, now: datetime) -> list[Desk]:
+        """Those that nobody has opened and that have rested long enough: they do not change, so one peek tells."""
+        unopened = self._desks.unopened
+        new = [one for one in unopened if one not in self._resting]
+        for begin in range(0, len(new), SLICE):
+            for connection in await self._desks.peek(new[begin : begin + SLICE]):
+                self._resting[connection.id] = watching.rests_until(connection)
+        self._resting = {one: self._resting[one] for one in unopened if one in self._resting}
+        return [desk async for desk in self._desks.of([one for one, end in self._resting.items() if end <= now])]
 
     def _cared(self, connection_id: str, _task: asyncio.Task[None]) -> None:
         self._caring.pop(connection_id, None)
