@@ -1,13 +1,15 @@
 """The first look at a connection that nobody has opened since the start: it says what an opened one would say."""
 
+import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from support.seeding import Seed, seed
 from support.service import Answer
-from support.unopened import ACCOUNTS, CROWD, QUERY, Cold, Furnished, Read, begun_again, copied, furnish, killed
+from support.unopened import ACCOUNTS, CROWD, QUERY, WELL, Cold, Furnished, Read, begun_again, copied, furnish, killed
 
 # A round is asked of a service that has just begun. Each of its reads is the first one of some connection: those of a
 # single one come before those that look at all of them.
@@ -29,9 +31,8 @@ ROUNDS: dict[str, tuple[Read, ...]] = {
     "a plan that waits": (("agent", "/v1/plans/{held}"), ("owner", "/dashboard/connect"), ("owner", "/dashboard/clients")),
     "every plan": (("owner", "/v1/plans"), ("owner", "/dashboard/requests")),
     "the page of a plan": (("owner", "/dashboard/plans/{held}"), ("owner", "/dashboard/sign-ins/{sign_in}"), ("owner", "/dashboard/plans")),
-    "the owner's list": (("owner", "/v1/connections"),),
-    "the counts": (("nobody", "/status"), ("nobody", "/"), ("owner", "/status")),
-    "the text": (("owner", "/"),),
+    "the owner's list": (("owner", "/v1/connections"), ("owner", "/status")),
+    "the counts": (("nobody", "/status"), ("nobody", "/"), ("owner", "/")),
 }  # fmt: skip
 READS = tuple(dict.fromkeys(read for reads in ROUNDS.values() for read in reads))
 Call = Callable[[], Answer]
@@ -41,6 +42,12 @@ Call = Callable[[], Answer]
 def was(tmp_path_factory: pytest.TempPathFactory) -> Furnished:
     """The home, and what was said of it before its service ended."""
     return furnish(tmp_path_factory.mktemp("was") / "h", reads=READS, crowd=CROWD)
+
+
+@pytest.fixture(scope="module")
+def hurt(was: Furnished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same home, where the last service was killed."""
+    return killed(was, tmp_path_factory.mktemp("hurt") / "h")
 
 
 @pytest.fixture
@@ -63,10 +70,10 @@ def test_what_is_read_is_what_it_was(cold: Cold, reads: tuple[Read, ...]) -> Non
     check(cold, reads)
 
 
-@pytest.mark.parametrize("name", ["one by one", "a program", "every plan", "the counts"])
-def test_what_is_read_after_a_kill_is_what_it_was(was: Furnished, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["one by one", "a program", "every plan"])
+def test_what_is_read_after_a_kill_is_what_it_was(was: Furnished, hurt: Path, tmp_path: Path, name: str) -> None:
     """Also where the last service was killed, and the vault is proven anew."""
-    with begun_again(was, killed(was, tmp_path / "h")) as begun:
+    with begun_again(was, copied(hurt, tmp_path / "h")) as begun:
         check(begun, ROUNDS[name])
 
 
@@ -104,3 +111,77 @@ def test_a_crowd_is_opened_at_once(cold: Cold) -> None:
 
     assert cold.at_once(calls) == [200] * len(CROWD)
     assert len({cold.token(name) for name in CROWD}) == len(CROWD)
+
+
+# --- The vault as a whole ------------------------------------------------------------------------------------------
+
+
+def test_it_is_there_after_a_lock(cold: Cold) -> None:
+    """Locked before anybody has looked, and unlocked: what was said before the end is said now."""
+    locked = cold.owner("POST", "/v1/lock", {})
+    refused = cold.agent("GET", "/v1/connections/apart/token")
+    unlocked = cold.owner("POST", "/v1/unlock", {})
+
+    assert (locked.json()["vault"], refused.status, unlocked.json()["vault"]) == ("locked", 423, "unlocked")
+    check(cold, ROUNDS["one by one"])
+
+
+def test_it_is_there_after_a_new_key(was: Furnished, tmp_path: Path) -> None:
+    """The key is changed before anybody has looked: all is there in this run, and in the next one."""
+    home = copied(was.home, tmp_path / "h")
+    with begun_again(was, home) as begun:
+        assert begun.owner("POST", "/v1/key/rotate", {}).status == 200
+        assert {name: begun.token(name) for name in was.access_tokens} == was.access_tokens
+        check(begun, ROUNDS["the owner's list"])
+    with begun_again(was, home) as again:
+        check(again, ROUNDS["one by one"])
+
+
+def test_it_is_in_a_backup(cold: Cold, tmp_path: Path) -> None:
+    """A backup names everything though nobody has looked at it, and brings it back."""
+    kept: dict[str, object] = {"path": str(tmp_path / "kept"), "passphrase": "a passphrase of some length"}
+    backup = cold.owner("POST", "/v1/backup", kept)
+    restored = cold.owner("POST", "/v1/restore", kept | {"force": True})
+
+    assert {*WELL, *CROWD, "busy", "ill", "demo-2"} <= {*backup.json()["connections"]}
+    assert restored.json()["connections"] == backup.json()["connections"]
+    check(cold, ROUNDS["one by one"])
+
+
+def test_it_is_there_while_the_port_is_lent(cold: Cold) -> None:
+    """The owner's door goes on, and so does everybody when the port is back."""
+    lent = cold.owner("POST", "/v1/lend", {"seconds": 60})
+    seen = cold.owner("GET", "/v1/connections/apart")
+    back = cold.owner("DELETE", "/v1/lend")
+
+    assert (lent.status, seen.status, back.status) == (200, 200, 200)
+    check(cold, ROUNDS["one by one"])
+
+
+def test_it_follows_the_demo_org_to_another_port(was: Furnished, tmp_path: Path) -> None:
+    """The org's port is somebody else's: connections that nobody has opened work at the new one."""
+    home = copied(was.home, tmp_path / "h")
+    old = int((home / "data" / "demo" / "port").read_text())
+    with socket.create_server(("127.0.0.1", old)), begun_again(was, home) as moved:
+        check(moved, ROUNDS["the owner's list"])
+        assert moved.agent("GET", f"/o/apart{QUERY}").status == 200
+        assert f":{old}" not in moved.owner("GET", "/v1/connections").body.decode()
+
+
+def test_a_real_org_asks_for_a_person(was: Furnished, tmp_path: Path) -> None:
+    """That it is no demo org is known before anybody has looked at it: by its name, in a grant, among all."""
+    home = tmp_path / "h"
+    seed(home, Seed(connections=4, clients=1))
+    with begun_again(was, home):
+        pass  # the first run makes the connection `demo`
+    wider = {"grants": [{"connection": "seed-2", "mode": "build"}]}
+    kept = {"path": str(tmp_path / "kept"), "passphrase": "a passphrase of some length"}
+    with begun_again(was, home) as begun:
+        asked = [
+            begun.owner("GET", "/v1/connections/seed-3/token"),
+            begun.owner("PATCH", "/v1/clients/client0", wider),
+            begun.owner("POST", "/v1/lock", {}),
+            begun.owner("POST", "/v1/backup", kept),
+        ]
+
+        assert [(one.status, one.json()["code"]) for one in asked] == [(403, "presence_required")] * 4

@@ -3,16 +3,28 @@
 Every test has a service of its own that has just begun, and its first call is the one that the test is about.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.bypasses import SPELLINGS
-from support.unopened import ACCOUNTS, QUERY, RUN, Cold, Furnished, back_from, begun_again, copied, furnish, listening
-
-WELL = ("apart", "spare")
-BUILD = {"mode": "build", "raw_token": True}
+from support.unopened import (
+    ACCOUNTS,
+    QUERY,
+    RUN,
+    TOKENS_OF,
+    WELL,
+    Cold,
+    Furnished,
+    back_from,
+    begun_again,
+    copied,
+    furnish,
+    killed,
+    listening,
+)
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +33,27 @@ def was(tmp_path_factory: pytest.TempPathFactory) -> Furnished:
     return furnish(tmp_path_factory.mktemp("was") / "h")
 
 
+@pytest.fixture(scope="module")
+def home(was: Furnished) -> Path:
+    """The home as a service leaves it that ends well."""
+    return was.home
+
+
+@pytest.fixture(scope="module")
+def hurt(was: Furnished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same home, where the last service was killed."""
+    return killed(was, tmp_path_factory.mktemp("hurt") / "h")
+
+
 @pytest.fixture
-def cold(was: Furnished, tmp_path: Path) -> Iterator[Cold]:
-    """A service that has just begun."""
-    with begun_again(was, copied(was.home, tmp_path / "h")) as begun:
+def cold(was: Furnished, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cold]:
+    """A service that has just begun, by the name of the fixture that gives its home where that is not the usual one."""
+    home: Path = request.getfixturevalue(request.param) if hasattr(request, "param") else was.home
+    with begun_again(was, copied(home, tmp_path / "h")) as begun:
         yield begun
+
+
+after_a_kill_too = pytest.mark.parametrize("cold", ["home", "hurt"], indirect=True)
 
 
 # --- Names ---------------------------------------------------------------------------------------------------------
@@ -40,23 +68,17 @@ def test_it_is_renamed(cold: Cold) -> None:
     assert cold.owner("GET", "/v1/connections/apart").status == 404
     assert cold.agent("GET", "/v1/connections/apart/token").status == 404
     assert cold.agent("GET", f"/o/moved{QUERY}").status == 200
-    assert {one["connection"] for one in granted} == {"moved", "spare", "ill", "walled", "busy"}
+    assert {one["connection"] for one in granted} == {*TOKENS_OF, "moved", "busy"} - {"apart"}
     assert cold.owner("PATCH", "/v1/connections/spare", {"name": "apart"}).status == 200
 
 
-@pytest.mark.parametrize(
-    ("method", "target", "body"),
-    [
-        ("PATCH", "/v1/connections/apart", {"name": "spare"}),
-        ("POST", "/v1/connections", {"environment": "demo", "name": "spare"}),
-    ],
-    ids=["rename", "connect"],
-)
-def test_its_name_is_taken(cold: Cold, method: str, target: str, body: object) -> None:
-    """409 `name_taken`, and both connections are what they were."""
-    refused = cold.owner(method, target, body)
+def test_its_name_is_taken(cold: Cold) -> None:
+    """409 `name_taken` for who renames another and for who connects, and all are what they were."""
+    renamed = cold.owner("PATCH", "/v1/connections/apart", {"name": "spare"})
+    connected = cold.owner("POST", "/v1/connections", {"environment": "demo", "name": "demo-2"})
 
-    assert (refused.status, refused.json()["code"]) == (409, "name_taken")
+    for refused in (renamed, connected):
+        assert (refused.status, refused.json()["code"]) == (409, "name_taken")
     assert all(cold.agent("GET", f"/o/{name}{QUERY}").status == 200 for name in WELL)
 
 
@@ -72,113 +94,111 @@ def test_a_name_that_is_made_up_avoids_it(cold: Cold) -> None:
 # --- Tokens and the broker -----------------------------------------------------------------------------------------
 
 
-def test_a_session_that_is_too_short_is_renewed(cold: Cold) -> None:
-    """`min_ttl` beyond what is left: another token, which works, and which is kept."""
-    given = cold.agent("GET", "/v1/connections/apart/token?min_ttl=7200")
+@after_a_kill_too
+def test_another_token_is_given(cold: Cold) -> None:
+    """For one that got a 401, and for one that does not live long enough: it works, and it is kept."""
+    rejected = cold.agent("POST", "/v1/connections/apart/token", {"rejected": cold.was.access_tokens["apart"]})
+    short = cold.agent("GET", "/v1/connections/spare/token?min_ttl=7200")
 
-    assert given.status == 200
-    assert given.json()["access_token"] == cold.token("apart")
-    assert cold.agent("GET", f"/o/apart{QUERY}").status == 200
-
-
-def test_a_rejected_token_is_replaced(cold: Cold) -> None:
-    """The token of the run before got a 401: there is another one."""
-    dead = cold.was.access_tokens["apart"]
-    given = cold.agent("POST", "/v1/connections/apart/token", {"rejected": dead})
-
-    assert given.status == 200
-    assert given.json()["access_token"] not in {dead, ""}
-    assert cold.token("apart") == given.json()["access_token"]
+    assert (rejected.status, short.status) == (200, 200)
+    assert rejected.json()["access_token"] == cold.token("apart") != cold.was.access_tokens["apart"]
+    assert short.json()["access_token"] == cold.token("spare")
+    assert all(cold.agent("GET", f"/o/{name}{QUERY}").status == 200 for name in WELL)
 
 
-@pytest.mark.parametrize(
-    "words", [("token", "apart"), ("exec", "apart", "--token", "--", "printenv", "SF_ACCESS_TOKEN")]
-)
-def test_the_command_line_gets_it(cold: Cold, words: tuple[str, ...]) -> None:
-    """`meshmesh token` and `meshmesh exec` print the token of the run before."""
-    ran = cold.service.cli(*words)
+def test_the_command_line_gets_it(cold: Cold) -> None:
+    """`token` and `exec` print the token of the run before, and what `env` lends works."""
+    told = cold.service.cli("token", "apart")
+    ran = cold.service.cli("exec", "spare", "--token", "--", "printenv", "SF_ACCESS_TOKEN")
+    lent = cold.service.cli("env", "demo-2")
+    variables = dict(line.removeprefix("export ").split("=", 1) for line in lent.stdout.splitlines())
+    read = cold.service.call("GET", f"/o/demo-2{QUERY}", token=variables["MESHMESH_TOKEN"].strip("'"))
 
-    assert (ran.returncode, ran.stdout.strip()) == (0, cold.was.access_tokens["apart"]), ran.stderr
-
-
-def test_a_shell_gets_it(cold: Cold) -> None:
-    """`meshmesh env` lends it, and the handle works."""
-    ran = cold.service.cli("env", "apart")
-    lent = dict(line.removeprefix("export ").split("=", 1) for line in ran.stdout.splitlines())
-    read = cold.service.call("GET", f"/o/apart{QUERY}", token=lent["MESHMESH_TOKEN"].strip("'"))
-
-    assert (ran.returncode, read.status) == (0, 200), ran.stderr
+    assert (told.returncode, told.stdout.strip()) == (0, cold.was.access_tokens["apart"]), told.stderr
+    assert (ran.returncode, ran.stdout.strip()) == (0, cold.was.access_tokens["spare"]), ran.stderr
+    assert (lent.returncode, read.status) == (0, 200), lent.stderr
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"), [("ill", "refresh_token_revoked"), ("walled", "app_blocked")], ids=["ill", "walled"]
-)
-def test_one_that_is_not_well_says_why(cold: Cold, name: str, reason: str) -> None:
-    """The broker and the token door refuse with the reason and the way on, and a person's `test` says the same."""
-    brokered = cold.agent("GET", f"/o/{name}{QUERY}")
-    refused = cold.agent("GET", f"/v1/connections/{name}/token")
-    tested = cold.owner("POST", f"/v1/connections/{name}/test")
+def test_the_command_line_tells_of_it(cold: Cold) -> None:
+    """What is wrong with one, a plan for another, and all of them."""
+    doctor = cold.service.cli("doctor", "apart")
+    plan = cold.service.cli("plan", "show", cold.was.ids["held"])
+    listed = cold.service.cli("connections")
 
-    assert (brokered.status, brokered.json()[0]["errorCode"]) == (403, "MESHMESH_RECONNECT_REQUIRED")
-    assert (refused.status, refused.json()["reason"]) == (409, reason)
-    assert tested.json()["reason"] == reason
+    assert "apart" in doctor.stdout, doctor.stderr
+    assert "busy" in plan.stdout, plan.stderr
+    assert all(name in listed.stdout for name in (*WELL, "busy", "demo-2")), listed.stderr
+
+
+def test_one_that_is_not_well_says_why(cold: Cold) -> None:
+    """The broker and the token door refuse with the reason, and a person's `test` says the same."""
+    for name, reason in (("ill", "refresh_token_revoked"), ("walled", "app_blocked")):
+        brokered = cold.agent("GET", f"/o/{name}{QUERY}")
+        refused = cold.agent("GET", f"/v1/connections/{name}/token")
+        tested = cold.owner("POST", f"/v1/connections/{name}/test")
+
+        assert (brokered.status, brokered.json()[0]["errorCode"]) == (403, "MESHMESH_RECONNECT_REQUIRED")
+        assert (refused.status, refused.json()["reason"]) == (409, reason)
+        assert tested.json()["reason"] == reason
 
 
 def test_a_write_passes(cold: Cold) -> None:
-    """Build Mode, by REST: 201, and its address is our own."""
+    """In Build Mode, by REST to one and by SOAP to another."""
     made = cold.agent("POST", f"/o/apart{ACCOUNTS}", {"Name": "Made at once"})
+    soap = SPELLINGS["SOAP create"]
+    body = soap.body.replace(b"{token}", cold.was.tokens["agent"].encode())
+    called = cold.service.send("POST", f"/o/spare{soap.target}", body, headers={"Content-Type": soap.content_type})
 
     assert made.status == 201
     assert made.headers["location"].endswith(f"/o/apart{ACCOUNTS}/{made.json()['id']}")
-
-
-def test_a_soap_call_passes(cold: Cold) -> None:
-    """Its session is put in the envelope's place."""
-    soap = SPELLINGS["SOAP create"]
-    body = soap.body.replace(b"{token}", cold.was.tokens["agent"].encode())
-    made = cold.service.send(soap.method, f"/o/apart{soap.target}", body, headers={"Content-Type": soap.content_type})
-
-    assert made.status == 200
-    assert b"<success>true</success>" in made.body
+    assert called.status == 200
+    assert b"<success>true</success>" in called.body
 
 
 # --- What its person does ------------------------------------------------------------------------------------------
 
 
-def test_it_is_tested(cold: Cold) -> None:
-    """One call to the org, and it is well."""
+def test_it_is_tested_and_opened(cold: Cold) -> None:
+    """One call to the org of one, and a link for the owner's browser into that of another."""
     tested = cold.owner("POST", "/v1/connections/apart/test")
+    link = cold.owner("POST", "/v1/connections/spare/open", {})
 
     assert (tested.status, tested.json()["status"]) == (200, "connected")
     assert tested.json()["grants"][0]["client"] == "agent"
-
-
-@pytest.mark.parametrize(("name", "verdict"), [("apart", "ok"), ("ill", "session_expired")])
-@pytest.mark.parametrize("target", ["/v1/connections/{}/diagnose", "/dashboard/connections/{}/diagnosis"])
-def test_it_is_diagnosed(cold: Cold, name: str, verdict: str, target: str) -> None:
-    """With its verdict, as JSON and on the page."""
-    found = cold.owner("POST", target.format(name), {})
-
-    assert found.status == 200
-    if "json" in found.headers["content-type"]:
-        assert found.json()["verdict"] == verdict
-
-
-def test_its_org_is_opened(cold: Cold) -> None:
-    """A link for the owner's browser."""
-    link = cold.owner("POST", "/v1/connections/apart/open", {})
-
     assert link.status == 200, link.body
     assert link.json()["url"].startswith("http://localhost:")
 
 
+def test_it_is_diagnosed(cold: Cold) -> None:
+    """With its verdict, as JSON and on the page."""
+    apart = cold.owner("POST", "/v1/connections/apart/diagnose", {})
+    page = cold.owner("POST", "/dashboard/connections/spare/diagnosis", {})
+    ill = cold.owner("POST", "/v1/connections/ill/diagnose", {})
+
+    assert (apart.status, page.status, ill.status) == (200, 200, 200)
+    assert (apart.json()["verdict"], ill.json()["verdict"]) == ("ok", "session_expired")
+
+
+def test_one_with_plans_is_disconnected(cold: Cold) -> None:
+    """Its plans stay and say what they said, but no name; one that is ill goes as well."""
+    gone = cold.owner("DELETE", "/v1/connections/busy")
+    plan = cold.owner("GET", "/v1/plans/{run}")
+
+    assert gone.status == 200
+    assert (plan.status, plan.json()["connection"]) == (200, None)
+    assert cold.owner("POST", "/v1/plans/{held}/approve", {}).status != 500
+    assert cold.owner("DELETE", "/v1/connections/ill").status == 200
+    assert cold.owner("GET", "/dashboard/plans").status == 200
+
+
+@after_a_kill_too
 def test_it_is_disconnected(cold: Cold) -> None:
     """Revoked at the org; its name is free and its grants are gone, the others are not."""
     gone = cold.owner("DELETE", "/v1/connections/apart")
     granted = cold.agent("GET", "/v1/me").json()["grants"]
 
     assert (gone.status, gone.json()["revoked"]) == (200, True)
-    assert {one["connection"] for one in granted} == {"spare", "ill", "walled", "busy"}
+    assert {one["connection"] for one in granted} == {*TOKENS_OF, "busy"} - {"apart"}
     assert cold.agent("GET", f"/o/apart{QUERY}").status == 404
     assert cold.owner("POST", "/v1/connections", {"environment": "demo", "name": "apart"}).status == 202
 
@@ -195,6 +215,7 @@ def test_it_is_reconnected(cold: Cold) -> None:
     assert cold.agent("GET", f"/o/ill{QUERY}").status == 200
 
 
+@after_a_kill_too
 def test_a_sign_in_of_the_run_before_is_ended(cold: Cold) -> None:
     """The browser comes back for a connection that nobody has looked at since: it is renewed."""
     cold.end_sign_in(cold.was.sign_in["authorize_url"])
@@ -208,20 +229,32 @@ def test_a_sign_in_of_the_run_before_is_ended(cold: Cold) -> None:
 
 
 def test_a_program_is_granted_it(cold: Cold) -> None:
-    """The owner names it in a PATCH, and the program may use it."""
+    """The owner names it, and the program may use it; a name that nobody has is refused, and nothing changes."""
+    refused = cold.owner("PATCH", "/v1/clients/{newcomer}", {"grants": [{"connection": "apartt", "mode": "plan"}]})
     granted = cold.owner("PATCH", "/v1/clients/{newcomer}", {"grants": [{"connection": "apart", "mode": "plan"}]})
 
-    assert granted.status == 200
+    assert (refused.status, granted.status) == (422, 200)
     assert [(one["connection"], one["mode"]) for one in granted.json()["grants"]] == [("apart", "plan")]
     assert cold.agent("GET", f"/o/apart{QUERY}", name="newcomer").status == 200
 
 
-def test_a_name_that_nobody_has_is_not_granted(cold: Cold) -> None:
-    """422, and the program keeps what it had."""
-    refused = cold.owner("PATCH", "/v1/clients/{newcomer}", {"grants": [{"connection": "apartt", "mode": "plan"}]})
+def test_a_process_is_lent_it(cold: Cold) -> None:
+    """`POST /v1/clients`: a client for the life of a process; again, a name that nobody has is refused."""
+    asked = {"name": "child", "pid": os.getpid(), "grants": [{"connection": "nobodys", "mode": "build"}]}
+    refused = cold.owner("POST", "/v1/clients", asked)
+    minted = cold.owner("POST", "/v1/clients", asked | {"grants": [{"connection": "apart", "mode": "build"}]})
 
-    assert refused.status == 422
-    assert cold.agent("GET", "/v1/me", name="newcomer").json()["grants"][0]["connection"] == "demo"
+    assert (refused.status, minted.status) == (422, 201)
+    assert minted.json()["grants"][0]["connection"] == "apart"
+    assert cold.service.call("GET", f"/o/apart{QUERY}", token=minted.json()["access_token"]).status == 200
+
+
+def test_a_program_gets_another_token(cold: Cold) -> None:
+    """With the names of all that it was granted."""
+    given = cold.agent("POST", "/v1/me/token", {})
+
+    assert given.status == 200
+    assert {one["connection"] for one in given.json()["grants"]} == {*TOKENS_OF, "busy"}
 
 
 def test_a_program_is_revoked(cold: Cold) -> None:
@@ -231,31 +264,27 @@ def test_a_program_is_revoked(cold: Cold) -> None:
     assert cold.owner("GET", "/v1/plans/{held}").json()["connection"] == "busy"
 
 
-def test_a_program_is_paired_for_it(cold: Cold) -> None:
-    """It asks for it by name, the owner agrees, it reads."""
-    wants = [{"connection": "apart", "mode": "read"}]
-    asked = cold.service.call("POST", "/v1/pair", {"client_name": "pair", "wants": wants}).json()
-    approved = cold.owner("POST", f"/v1/pairings/{asked['user_code']}/approve", {})
-    given = cold.service.call("POST", "/v1/pair/token", {"device_code": asked["device_code"]}).json()
-
-    assert approved.json()["grants"][0]["connection"] == given["grants"][0]["connection"] == "apart"
-    assert cold.service.call("GET", f"/o/apart{QUERY}", token=given["access_token"]).status == 200
-
-
 def test_a_program_asks_for_it(cold: Cold) -> None:
-    """An access request is granted with it, and its program sees its name."""
+    """In its pairing by name, and in an access request where the owner picks it: it reads both."""
+    wants = [{"connection": "apart", "mode": "read"}]
+    pairing = cold.service.call("POST", "/v1/pair", {"client_name": "pair", "wants": wants}).json()
+    paired = cold.owner("POST", f"/v1/pairings/{pairing['user_code']}/approve", {})
+    given = cold.service.call("POST", "/v1/pair/token", {"device_code": pairing["device_code"]}).json()
     asked = cold.agent("POST", "/v1/access-requests", {"purpose": "more", "mode": "read"}, name="newcomer").json()
-    wanted = {"connection": "apart", "mode": "read"}
+    wanted = {"connection": "spare", "mode": "read"}
     approved = cold.owner("POST", f"/v1/access-requests/{asked['id']}/approve", wanted)
 
-    assert (approved.status, approved.json()["connection"]) == (200, "apart")
-    assert cold.agent("GET", f"/v1/access-requests/{asked['id']}", name="newcomer").json()["connection"] == "apart"
-    assert cold.agent("GET", f"/o/apart{QUERY}", name="newcomer").status == 200
+    assert paired.json()["grants"][0]["connection"] == given["grants"][0]["connection"] == "apart"
+    assert cold.service.call("GET", f"/o/apart{QUERY}", token=given["access_token"]).status == 200
+    assert (approved.status, approved.json()["connection"]) == (200, "spare")
+    assert cold.agent("GET", f"/v1/access-requests/{asked['id']}", name="newcomer").json()["connection"] == "spare"
+    assert cold.agent("GET", f"/o/spare{QUERY}", name="newcomer").status == 200
 
 
 # --- Plans ---------------------------------------------------------------------------------------------------------
 
 
+@after_a_kill_too
 def test_a_plan_of_the_run_before_is_approved(cold: Cold) -> None:
     """It runs, and its program gets the answer."""
     approved = cold.owner("POST", "/v1/plans/{held}/approve", {"build_for": 60})
@@ -314,17 +343,16 @@ def test_a_new_plan_is_held(cold: Cold) -> None:
 # --- Events and the activity ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("who", ["agent", "owner"])
-def test_an_event_tells_its_name(cold: Cold, who: str) -> None:
-    """Of a plan that is rejected and of a connection that is renamed, neither looked at before."""
-    with listening(cold.service, cold.was.tokens.get(who)) as events:
+def test_an_event_tells_its_name(cold: Cold) -> None:
+    """Of a plan that is rejected and of a connection that is renamed, to its program and to the owner."""
+    with listening(cold.service, cold.was.tokens["agent"]) as told, listening(cold.service) as owner:
         cold.owner("POST", "/v1/plans/{held}/reject", {})
-        decided = next(data for name, data in events if name == "plan.decided")
         cold.owner("PATCH", "/v1/connections/apart", {"name": "moved"})
-        renamed = next(data for name, data in events if name == "connection.updated")
-
-    assert (decided["id"], decided["connection"]) == (cold.was.ids["held"], "busy")
-    assert renamed["name"] == "moved"
+        for events in (told, owner):
+            decided = next(data for name, data in events if name == "plan.decided")
+            renamed = next(data for name, data in events if name == "connection.updated")
+            assert (decided["id"], decided["connection"]) == (cold.was.ids["held"], "busy")
+            assert renamed["name"] == "moved"
 
 
 def test_the_activity_goes_on(cold: Cold) -> None:

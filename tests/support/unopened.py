@@ -236,6 +236,7 @@ def furnish(home: Path, *, reads: Sequence[Read] = (), crowd: Sequence[str] = ()
             name: service.call("GET", f"/v1/connections/{name}/token", token=tokens["agent"]).json()["access_token"]
             for name in WELL
         }
+        assert service.eventually(lambda: _ends_are_known(service))
         told = {read: looked(service, read, tokens, ids) for read in reads}
         activity = service.call("GET", "/v1/activity?limit=1000", owner=True).json()["activity"]
     finally:
@@ -251,6 +252,12 @@ def furnish(home: Path, *, reads: Sequence[Read] = (), crowd: Sequence[str] = ()
         told=told,
         activity=activity,
     )
+
+
+def _ends_are_known(service: Service) -> bool:
+    """Whether it is known of every session when it ends, which is learnt after a sign-in."""
+    listed = service.call("GET", "/v1/connections", owner=True).json()["connections"]
+    return all(one["session"]["expires_at"] for one in listed if one["status"] == "connected")
 
 
 def _all_of(name: str) -> dict[str, object]:
