@@ -35,6 +35,14 @@ ROUNDS: dict[str, tuple[Read, ...]] = {
     "the counts": (("nobody", "/status"), ("nobody", "/"), ("owner", "/")),
 }  # fmt: skip
 READS = tuple(dict.fromkeys(read for reads in ROUNDS.values() for read in reads))
+Ask = tuple[str, str, object]
+REFUSED: dict[str, tuple[Ask, ...]] = {  # without a person, where there is a real org
+    "lock": (("POST", "/v1/lock", {}), ("GET", "/v1/connections/seed-3/token", None)),
+    "backup": (
+        ("POST", "/v1/backup", {"path": "/nowhere/kept", "passphrase": "a passphrase of some length"}),
+        ("PATCH", "/v1/clients/client0", {"grants": [{"connection": "seed-2", "mode": "build"}]}),
+    ),
+}
 Call = Callable[[], Answer]
 
 
@@ -48,6 +56,16 @@ def was(tmp_path_factory: pytest.TempPathFactory) -> Furnished:
 def hurt(was: Furnished, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same home, where the last service was killed."""
     return killed(was, tmp_path_factory.mktemp("hurt") / "h")
+
+
+@pytest.fixture(scope="module")
+def real(was: Furnished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with connections to a real org, and a program that may plan there."""
+    home = tmp_path_factory.mktemp("real") / "h"
+    seed(home, Seed(connections=4, clients=1))
+    with begun_again(was, home):
+        pass  # the first run makes the connection `demo`
+    return home
 
 
 @pytest.fixture
@@ -168,20 +186,10 @@ def test_it_follows_the_demo_org_to_another_port(was: Furnished, tmp_path: Path)
         assert f":{old}" not in moved.owner("GET", "/v1/connections").body.decode()
 
 
-def test_a_real_org_asks_for_a_person(was: Furnished, tmp_path: Path) -> None:
-    """That it is no demo org is known before anybody has looked at it: by its name, in a grant, among all."""
-    home = tmp_path / "h"
-    seed(home, Seed(connections=4, clients=1))
-    with begun_again(was, home):
-        pass  # the first run makes the connection `demo`
-    wider = {"grants": [{"connection": "seed-2", "mode": "build"}]}
-    kept = {"path": str(tmp_path / "kept"), "passphrase": "a passphrase of some length"}
-    with begun_again(was, home) as begun:
-        asked = [
-            begun.owner("GET", "/v1/connections/seed-3/token"),
-            begun.owner("PATCH", "/v1/clients/client0", wider),
-            begun.owner("POST", "/v1/lock", {}),
-            begun.owner("POST", "/v1/backup", kept),
-        ]
-
-        assert [(one.status, one.json()["code"]) for one in asked] == [(403, "presence_required")] * 4
+@pytest.mark.parametrize("calls", REFUSED.values(), ids=REFUSED.keys())
+def test_a_real_org_asks_for_a_person(was: Furnished, real: Path, tmp_path: Path, calls: tuple[Ask, ...]) -> None:
+    """That it is no demo org is known before anybody has looked at it: among all, by its name, in a grant."""
+    with begun_again(was, copied(real, tmp_path / "h")) as begun:
+        for call in calls:
+            asked = begun.owner(*call)
+            assert (asked.status, asked.json()["code"]) == (403, "presence_required"), call
