@@ -10,6 +10,7 @@ All runs of the machine share a vault and an org, each with a connection of its 
 import asyncio
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
@@ -131,11 +132,11 @@ class SessionMachine(RuleBasedStateMachine):
     async def _begin_life(self) -> None:
         self._desks = Desks()
         self._sessions = self._made(self._desks)
-        async with self._house.vault.transaction() as tx:
-            stored = await connections.get(tx, self._user)
-        assert stored is not None
         self._desks.apps[APP.id] = APP
-        self._desks.place(stored)
+        vault = self._house.vault
+        found = [one for one in connections.unopened(vault) if one.id == self._user]
+        self._desks.take(found, partial(connections.name_index, vault.keys), partial(connections.look_up, vault))
+        assert await self._desks.get(self._user) is not None
         await self._sessions.settle()
 
     @rule(fault=st.sampled_from(Fault))
