@@ -47,17 +47,17 @@ class Known:
         self._rows: dict[str, dict[str, tuple[int, Values, int]]] = {table.name: {} for table in TABLES}  # as Outline
 
     def learn(self, table: Table, rows: list[Values], macs: list[int]) -> None:
-        """A table was read.
+        """Some rows of a table were read.
 
         Args:
             table: the table.
-            rows: what was read. Its sealed columns are not kept, and need not be there.
+            rows: what was read. What stands behind the plain columns is not kept, and need not be there.
             macs: of the rows.
         """
         if rows:
             ids, versions, *others = zip(*rows, strict=True)  # by columns: a start waits for this
             plain = zip(*_kept(table, others), strict=True) if table.plain else [()] * len(rows)
-            self._rows[table.name] = dict(zip(ids, zip(versions, plain, macs, strict=True), strict=True))
+            self._rows[table.name].update(zip(ids, zip(versions, plain, macs, strict=True), strict=True))
 
     def macs(self) -> bytes:
         """The MACs of the connections, in the order in which they were read."""

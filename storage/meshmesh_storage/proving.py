@@ -1,7 +1,8 @@
 """Holding a whole vault against its sealed digest: what another program wrote is proven before it is believed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +15,8 @@ from meshmesh_storage.sealing import SealBroken, VaultKeys
 from meshmesh_storage.statements import Values
 
 Fetch = Callable[[str], Awaitable[list[Values]]]
-_MacsOf = Callable[[Table, list[Values]], Iterable[int]]
+_MacsOf = Callable[[list[Values]], Iterable[int]]
+_AT_ONCE = 500  # rows in memory, however many there are
 
 
 class Proof:
@@ -47,7 +49,7 @@ class Proof:
         layout = set(await self._fetch(schema.LAYOUT))
         if layout != await asyncio.to_thread(schema.layout):
             raise self._tampered("The layout of the vault")
-        return await self._learned(before, self._reckoned)
+        return await self._learned(before, self._reckoner)
 
     async def of_same(self, macs: bytes) -> Known:
         """A vault that is said to be, byte for byte, one that was proven: its connections are not held against their MACs yet.
@@ -60,24 +62,42 @@ class Proof:
             ValueError: as `macs_from_bytes`.
         """
 
-        def known_already(table: Table, rows: list[Values]) -> Iterable[int]:
-            return macs_from_bytes(macs) if table is CONNECTIONS else self._reckoned(table, rows)
+        left = macs_from_bytes(macs)
 
-        return await self._learned(Ledger(), known_already, outlined=CONNECTIONS)
+        def reader(table: Table) -> _MacsOf:
+            return (lambda rows: islice(left, len(rows))) if table is CONNECTIONS else self._reckoner(table)
 
-    async def _learned(self, before: Ledger, macs_of: _MacsOf, *, outlined: Table | None = None) -> Known:
+        known = await self._learned(Ledger(), reader, outlined=CONNECTIONS)
+        if next(left, None) is not None:
+            raise ValueError(len(macs))
+        return known
+
+    async def _learned(
+        self, before: Ledger, macs_of: Callable[[Table], _MacsOf], *, outlined: Table | None = None
+    ) -> Known:
         """What is known of every table; of the one that is `outlined` its sealed columns are not even read."""
         ledger = self._opened(await self._fetch("SELECT version, sealed FROM digest"), before)
         known = Known(ledger)
         for table in schema.TABLES:
-            columns = table.clear if table is outlined else table.columns
-            rows = await self._fetch(f"SELECT {', '.join(columns)} FROM {table.name} ORDER BY rowid")  # noqa: S608 - our own names
-            if not await asyncio.to_thread(_learn, known, table, rows, macs_of):
+            digest, reckon = Digest(), macs_of(table)
+            async for rows in self._read(table, table.clear if table is outlined else table.columns):
+                digest = await asyncio.to_thread(_learn, known, table, rows, reckon, digest)
+            if digest != known.digest(table):
                 raise self._tampered(f"The table {table.name!r} of the vault")
         return known
 
-    def _reckoned(self, table: Table, rows: list[Values]) -> Iterable[int]:
-        return map(RowMacs(self._keys.lookup.digest_key, table.name), rows)
+    async def _read(self, table: Table, columns: Sequence[str]) -> AsyncGenerator[list[Values], None]:
+        """The rows of a table in the order of their rowid, which stands behind their columns; some at a time."""
+        statement, where = f"SELECT {', '.join(columns)}, rowid FROM {table.name}", ""  # noqa: S608 - our own names
+        while rows := await self._fetch(f"{statement}{where} ORDER BY rowid LIMIT {_AT_ONCE}"):
+            yield rows
+            if len(rows) < _AT_ONCE:
+                return
+            where = f" WHERE rowid > {cast('int', rows[-1][-1])}"
+
+    def _reckoner(self, table: Table) -> _MacsOf:
+        mac_of = RowMacs(self._keys.lookup.digest_key, table.name)
+        return lambda rows: (mac_of(row[:-1]) for row in rows)
 
     def _opened(self, rows: list[Values], before: Ledger) -> Ledger:
         """The ledger as it is stored; an older one than we have seen was put back."""
@@ -99,8 +119,8 @@ def tampered(what: str, folder: Path) -> VaultTampered:
     return VaultTampered(f"{what} was changed, or damaged, outside MeshMesh.", database.restore(folder))
 
 
-def _learn(known: Known, table: Table, rows: list[Values], macs_of: _MacsOf) -> bool:
-    """Whether the rows of a table add up to its digest; what is known of them is taken in."""
-    macs = list(macs_of(table, rows))
+def _learn(known: Known, table: Table, rows: list[Values], macs_of: _MacsOf, before: Digest) -> Digest:
+    """The digest of a table with these rows in it; what is known of them is taken in."""
+    macs = list(macs_of(rows))
     known.learn(table, rows, macs)
-    return Digest(sum(macs) % MODULUS, len(macs)) == known.digest(table)
+    return Digest((before.total + sum(macs)) % MODULUS, before.count + len(macs))
