@@ -124,6 +124,7 @@ def test_another_org_takes_the_pin(service: Service, opened: Tab) -> None:
     heard(page, "a person must approve it")
     press(page, button("acme"))
     dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("may then use acme and hold its token, for some hours")
     dialog.get_by_label("Approval PIN").fill("wrong")
     press(page, "Approve")
     expect(dialog).to_contain_text("That is not the approval PIN.")

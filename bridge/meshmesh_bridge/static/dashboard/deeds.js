@@ -1,6 +1,7 @@
 /* What is done on the page: a form with data-deed="METHOD /address" becomes that call of the API, and its answer is told.
 
    data-ask, data-more, data-yes   a question first: its title, a sentence, the button
+   data-means                      what a person's yes brings about besides, where one must be there
    data-done                       what is said when it is done; with data-tells the answer's own sentence instead
    data-opens                      the answer's address is a secret that leads there: a new tab goes to it
    data-go                         where to go then; {name} is that member of the answer
@@ -34,7 +35,7 @@ async function act(form, pressed) {
   mark(form, null);
   if (pressed) pressed.disabled = true;
   try {
-    await tell(form, await asPerson(method, path, body));
+    await tell(form, await asPerson(method, path, body, form.dataset.means));
   } catch (error) {
     refuse(form, trouble, error);
   } finally {
