@@ -12,7 +12,7 @@ from meshmesh_bridge.pages import activity, clients, connections, plans, setting
 
 MODULES = frozenset(
     {"clocks.js", "closed.js", "deeds.js", "forms.js", "keep.js", "keys.js", "live.js", "page.js", "search.js"}
-    | {"service.js", "theme.js"}
+    | {"service.js", "tabs.js", "theme.js"}
 )
 SHELLS = (
     "/r/{id}",

@@ -203,6 +203,7 @@ def test_the_pages_are_one_shell_for_anybody(service: Service, path: str) -> Non
 
     assert (answer.status, answer.body) == (200, front.body)
     assert answer.headers["content-security-policy"] == POLICY
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
     assert answer.headers["cache-control"] == "no-store"
     assert b"<noscript>" in answer.body
     assert b"unsafe" not in POLICY.encode()

@@ -22,6 +22,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+# Of what Playwright adds: a page may open a tab only when it may at a person's.
+UNWANTED = ("--disable-popup-blocking",)
 TIMEOUT = 15_000.0  # milliseconds; a page that hangs fails its own test and not the whole run
 expect.set_options(timeout=TIMEOUT)  # its usual five seconds are less than Argon2 takes on a busy machine
 
@@ -32,7 +34,7 @@ def chromium() -> Generator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "the browser tests need Chromium: apt-get install chromium fonts-dejavu-core"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS, ignore_default_args=UNWANTED)
         yield browser
         browser.close()
 

@@ -69,9 +69,13 @@ def render(template: str, *, status_code: int = 200, **values: object) -> web.Re
 
 
 def shell() -> web.Response:
-    """The shell of every page of the dashboard."""
+    """The shell of every page of the dashboard.
+
+    Whatever page of another site it opens, or is opened by, has no hold on it, and it has none on that page.
+    """
     response = render("dashboard.html")
     response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     return response
 
 

@@ -12,8 +12,8 @@ from meshmesh_bridge.api.diagnosis import DIAGNOSE, MAX_ERROR
 from meshmesh_bridge.declared import read_body
 from meshmesh_bridge.guard import Need, Route
 from meshmesh_bridge.house import House, house_of
-from meshmesh_bridge.pages.fragments import PREFIX, connections_of, fragment, route
-from meshmesh_bridge.shapes import Json, moment, owner_connection_shape
+from meshmesh_bridge.pages.fragments import PREFIX, connections_of, fragment, route, seen_connection
+from meshmesh_bridge.shapes import Json, moment
 from meshmesh_daemon.core.problems import not_found
 from meshmesh_daemon.core.scopes import DEFAULT, SCOPES
 from meshmesh_storage.records import Connection, Kind
@@ -77,8 +77,7 @@ async def get_reconnect(request: web.Request) -> web.Response:
 
 
 def _shape(house: House, connection: Connection) -> Json:
-    rooms = house.rooms
-    return owner_connection_shape(house, connection, rooms.connections.app_of(connection), rooms.access.all())
+    return seen_connection(house, connection, house.rooms.access.all())
 
 
 async def get_connect(request: web.Request) -> web.Response:

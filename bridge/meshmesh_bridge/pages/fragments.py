@@ -3,12 +3,15 @@
 from aiohttp import web
 
 from meshmesh_bridge.answers import Answer
+from meshmesh_bridge.errors import problem_document
 from meshmesh_bridge.guard import Handler, Need, Route
 from meshmesh_bridge.house import House, house_of
 from meshmesh_bridge.pages import markup
 from meshmesh_bridge.shapes import Json, owner_connection_shape
 from meshmesh_daemon.core.lifecycle import NEEDS_SOMEBODY
+from meshmesh_daemon.usecases.org_links import scope_refusal
 from meshmesh_storage.plan_records import PlanStatus
+from meshmesh_storage.records import Client, Connection
 
 PREFIX = "/dashboard"
 _FRAGMENT = {200: Answer(description="A piece of the dashboard", content_types=("text/html",))}
@@ -37,9 +40,15 @@ async def connections_of(house: House) -> list[Json]:
     rooms = house.rooms
     clients = rooms.access.all()
     return [
-        owner_connection_shape(house, one, rooms.connections.app_of(one), clients)
-        for one in sorted(await rooms.connections.all(), key=lambda one: one.name)
+        seen_connection(house, one, clients) for one in sorted(await rooms.connections.all(), key=lambda one: one.name)
     ]
+
+
+def seen_connection(house: House, connection: Connection, clients: list[Client]) -> Json:
+    """A connection as the owner sees it, and in `no_link` why no link can lead a browser into its org; None where one can."""
+    refusal = scope_refusal(connection)
+    shape = owner_connection_shape(house, connection, house.rooms.connections.app_of(connection), clients)
+    return shape | {"no_link": problem_document(refusal) if refusal else None}
 
 
 def _counts(house: House) -> dict[str, int]:

@@ -74,15 +74,22 @@ class OrgLinks:
 
 
 def check_scope(connection: Connection) -> None:
-    """Refuse a connection whose session may not open a browser, and say which one may.
+    """Refuse a connection whose session may not open a browser.
 
     Raises:
-        Problem: 403 `scope_missing`.
+        Problem: as `scope_refusal` says it.
     """
+    refusal = scope_refusal(connection)
+    if refusal is not None:
+        raise refusal
+
+
+def scope_refusal(connection: Connection) -> Problem | None:
+    """Why a connection's session may not open a browser, 403 `scope_missing`, and which one may; None where it may."""
     if not scopes.missing((frontdoor.SCOPE,), connection.scopes):
-        return
+        return None
     wanted = " ".join(f"--scope {scope}" for scope in (*scopes.DEFAULT, frontdoor.SCOPE))
-    raise Problem(
+    return Problem(
         403,
         "scope_missing",
         f"The sign-in of {connection.name!r} does not cover the browser: it has no scope {frontdoor.SCOPE!r}. "

@@ -1,7 +1,9 @@
 /* What is done on the page: a form with data-deed="METHOD /address" becomes that call of the API, and its answer is told.
 
    data-ask, data-more, data-yes   a question first: its title, a sentence, the button
+   data-means                      what a person's yes brings about besides, where one must be there
    data-done                       what is said when it is done; with data-tells the answer's own sentence instead
+   data-opens                      the answer's address is a secret that leads there: a new tab goes to it
    data-go                         where to go then; {name} is that member of the answer
    data-see, data-into             a fragment to show then, and where; an answer that is a fragment is shown itself
    data-clear                      the form is emptied
@@ -11,6 +13,7 @@ import { bodyOf, settle } from "./forms.js";
 import { refresh } from "./live.js";
 import { ask, el, say, sentence } from "./page.js";
 import { asPerson, session } from "./service.js";
+import { openApart } from "./tabs.js";
 
 const SIGN_IN = "#sign-in";
 
@@ -32,19 +35,26 @@ async function act(form, pressed) {
   mark(form, null);
   if (pressed) pressed.disabled = true;
   try {
-    await tell(form, await asPerson(method, path, body));
+    await tell(form, await asPerson(method, path, body, form.dataset.means));
   } catch (error) {
     refuse(form, trouble, error);
   } finally {
-    if (pressed) pressed.disabled = false;
+    if (pressed) release(pressed);
   }
 }
 
+/** A button that was off has lost the focus: who goes by keyboard finds it where it was, or what took its place. */
+function release(button) {
+  button.disabled = false;
+  if (document.activeElement === document.body) (button.isConnected ? button : document.getElementById(button.id))?.focus();
+}
+
 async function tell(form, answer) {
-  const { done, go, see, into } = form.dataset;
+  const { done, go, see, into, opens } = form.dataset;
   if ("clear" in form.dataset) form.reset();
   if (typeof answer === "string") return window.htmx.swap(document.querySelector(into), answer, { swapStyle: "innerHTML" });
   if (answer?.sign_in) return show(`/dashboard/sign-ins/${answer.sign_in.id}`, SIGN_IN);
+  if (opens && !(await openApart(answer.url, opens))) return say("No tab was opened.");
   if (see) return finish(form, show(see, into));
   if (go) return location.assign(go.replace(/\{(\w+)\}/g, (_, member) => encodeURIComponent(answer[member])));
   if (answer?.connection?.name) say(`You're in: ${answer.connection.name} is connected.`);

@@ -61,7 +61,10 @@ export function ask(title, lines, { controls = [], buttons }) {
         ),
       ),
     );
-    dialog.onclose = () => resolve(null);
+    dialog.onclose = () => {
+      resolve(null);
+      dialog.replaceChildren(); // a PIN that was typed, a link that was not followed
+    };
     dialog.showModal();
   });
 }

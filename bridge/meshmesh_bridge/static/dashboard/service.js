@@ -53,43 +53,44 @@ export async function api(method, path, body, wait) {
   }
 }
 
-/** A call that may need proof that a person is here: it is asked for, and the call sent again with it. */
-export async function asPerson(method, path, body) {
+/** A call that may need proof that a person is here: it is asked for, and the call sent again with it. `means` is what
+    a yes brings about besides. */
+export async function asPerson(method, path, body, means) {
   let proof = {};
   for (;;) {
     try {
       return await api(method, path, proof.pin ? { ...body, pin: proof.pin } : body, proof.wait);
     } catch (error) {
       if (error.problem?.code !== "presence_required") throw error;
-      proof = await proofFor(error.problem);
+      proof = await proofFor(error.problem, means);
       if (!proof) throw error;
       if (proof.wait) say("Press Approve in the notification.");
     }
   }
 }
 
-function proofFor(problem) {
+function proofFor(problem, means) {
   const ways = problem.ways ?? [];
-  return ways.length ? givenPin(problem, ways) : firstPin(problem);
+  return ways.length ? givenPin(problem, means, ways) : firstPin(problem, means);
 }
 
-function givenPin(problem, ways) {
+function givenPin(problem, means, ways) {
   const pin = el("input", { type: "password", autocomplete: "off", maxlength: "64" });
   const byPin = ["Approve", () => (pin.value ? { pin: pin.value } : null)];
   const byButton = ["Ask in a notification", () => ({ wait: BUTTON_SECONDS })];
-  return ask("A person must approve this", [problem.detail], {
+  return ask("A person must approve this", [problem.detail, means], {
     controls: ways.includes("pin") ? [field("Approval PIN", pin)] : [],
     buttons: [...(ways.includes("pin") ? [byPin] : []), ...(ways.includes("notification") ? [byButton] : [])],
   });
 }
 
 /** Where nothing can stand for the person yet, the first thing to approve begins with setting the PIN. */
-async function firstPin(problem) {
+async function firstPin(problem, means) {
   const fields = ["A PIN, 4 to 64 characters", "Once more"].map((label) =>
     field(label, el("input", { type: "password", autocomplete: "off", minlength: "4", maxlength: "64", required: true })));
   const [pin, again] = fields.map((one) => one.querySelector("input"));
   again.oninput = () => again.setCustomValidity(again.value === pin.value ? "" : "The two differ.");
-  const chosen = await ask("Set an approval PIN first", [problem.detail, "It will be asked for whenever something widens what a program may do."], {
+  const chosen = await ask("Set an approval PIN first", [problem.detail, means, "It will be asked for whenever something widens what a program may do."], {
     controls: fields,
     buttons: [["Set it and approve", () => pin.value]],
   });
