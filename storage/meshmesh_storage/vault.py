@@ -237,7 +237,7 @@ class Vault(Ailing):
                 async with self._block(group) as tx:
                     yield tx
                 if group.is_full or not together:
-                    await to_the_end(self._commit())
+                    await self._commit()
             finally:
                 if is_first and self._group is not None:
                     self._commit_behind_those_who_wait(self._group)
@@ -283,10 +283,11 @@ class Vault(Ailing):
         task.add_done_callback(self._commits.discard)
 
     async def _commit(self) -> None:
-        """Bring the open group to disk, if there is one; who is in it hears how that went."""
-        group = self._group
-        if group is None:
-            return
+        """Bring the open group to disk, if there is one, whoever is cancelled; who is in it hears how that went."""
+        if self._group is not None:
+            await to_the_end(self._committed(self._group))
+
+    async def _committed(self, group: Group) -> None:
         try:
             with self._in_our_words():
                 await group.commit()

@@ -99,6 +99,31 @@ async def test_what_was_begun_before_it_is_seen(opened: Open) -> None:
     await changing
 
 
+@pytest.mark.parametrize("moments", range(0, 40, 3))
+async def test_one_who_goes_away_costs_nobody_a_write(opened: Open, moments: int) -> None:
+    """Whoever comes first brings to disk what was begun before it, and is not what that hangs on."""
+    vault = await furnished(opened)
+    begun = asyncio.Event()
+
+    async def change() -> None:
+        async with vault.transaction(together=True) as tx:
+            begun.set()
+            await asyncio.sleep(0)
+            await connections.rename(tx, "id of acme", "umbrella")
+
+    changing = asyncio.create_task(change())
+    await begun.wait()
+    looking = asyncio.create_task(names_in(vault, "acme"))
+    for _ in range(moments):
+        await asyncio.sleep(0.0002)
+    looking.cancel()
+    with suppress(asyncio.CancelledError):
+        await looking
+
+    await changing
+    assert await names_in(vault, "acme") == ["umbrella"]
+
+
 async def test_what_was_undone_is_not_seen(opened: Open) -> None:
     """Nor is it held against a row that it was undone."""
     vault = await furnished(opened)
