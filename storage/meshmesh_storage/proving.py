@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +14,7 @@ from meshmesh_storage.sealing import SealBroken, VaultKeys
 from meshmesh_storage.statements import Values
 
 Fetch = Callable[[str], Awaitable[list[Values]]]
-_MacsOf = Callable[[list[Values]], Iterable[int]]
+_Part = tuple[list[Values], Iterable[int]]  # rows, and their MACs
 _AT_ONCE = 500  # whole rows in memory, however many there are
 
 
@@ -49,7 +48,7 @@ class Proof:
         layout = set(await self._fetch(schema.LAYOUT))
         if layout != await asyncio.to_thread(schema.layout):
             raise self._tampered("The layout of the vault")
-        return await self._learned(before, self._reckoner)
+        return await self._learned(before)
 
     async def of_same(self, macs: bytes) -> Known:
         """A vault that is said to be, byte for byte, one that was proven: its connections are not held against their MACs yet.
@@ -61,47 +60,35 @@ class Proof:
             VaultTampered: another table is not as its digest says, or these are not the MACs.
             ValueError: as `macs_from_bytes`.
         """
+        return await self._learned(Ledger(), macs)
 
-        left = macs_from_bytes(macs)
-
-        def reader(table: Table) -> _MacsOf:
-            return (lambda rows: islice(left, len(rows))) if table is CONNECTIONS else self._reckoner(table)
-
-        known = await self._learned(Ledger(), reader, outlined=CONNECTIONS)
-        if next(left, None) is not None:
-            raise ValueError(len(macs))
-        return known
-
-    async def _learned(
-        self, before: Ledger, macs_of: Callable[[Table], _MacsOf], *, outlined: Table | None = None
-    ) -> Known:
-        """What is known of every table; of the one that is `outlined` its sealed columns are not even read."""
+    async def _learned(self, before: Ledger, macs: bytes | None = None) -> Known:
+        """What is known of every table; of the connections, where their MACs are given, sealed columns are not even read."""
         ledger = self._opened(await self._fetch("SELECT version, sealed FROM digest"), before)
         known = Known(ledger)
         for table in schema.TABLES:
-            digest, reckon = Digest(), macs_of(table)
-            async for rows in self._outlines(table) if table is outlined else self._whole(table):
-                digest = await asyncio.to_thread(_learn, known, table, rows, reckon, digest)
+            digest = Digest()
+            parts = self._whole(table) if macs is None or table is not CONNECTIONS else self._outlines(table, macs)
+            async for part in parts:
+                digest = await asyncio.to_thread(_learn, known, table, part, digest)
             if digest != known.digest(table):
                 raise self._tampered(f"The table {table.name!r} of the vault")
         return known
 
-    async def _outlines(self, table: Table) -> AsyncGenerator[list[Values], None]:
+    async def _outlines(self, table: Table, macs: bytes) -> AsyncGenerator[_Part, None]:
         """The clear columns of every row, at once: they are short, and a start waits for each hop to SQLite's thread."""
-        yield await self._fetch(f"SELECT {', '.join(table.clear)} FROM {table.name} ORDER BY rowid")  # noqa: S608 - our own names
+        rows = await self._fetch(f"SELECT {', '.join(table.clear)} FROM {table.name} ORDER BY rowid")  # noqa: S608 - our own names
+        yield rows, macs_from_bytes(macs)
 
-    async def _whole(self, table: Table) -> AsyncGenerator[list[Values], None]:
+    async def _whole(self, table: Table) -> AsyncGenerator[_Part, None]:
         """Every row in the order of its rowid, which stands behind its columns; some at a time."""
+        mac_of = RowMacs(self._keys.lookup.digest_key, table.name)
         statement, where = f"SELECT {', '.join(table.columns)}, rowid FROM {table.name}", ""  # noqa: S608 - our own names
         while rows := await self._fetch(f"{statement}{where} ORDER BY rowid LIMIT {_AT_ONCE}"):
-            yield rows
+            yield rows, (mac_of(row[:-1]) for row in rows)
             if len(rows) < _AT_ONCE:
                 return
             where = f" WHERE rowid > {cast('int', rows[-1][-1])}"
-
-    def _reckoner(self, table: Table) -> _MacsOf:
-        mac_of = RowMacs(self._keys.lookup.digest_key, table.name)
-        return lambda rows: (mac_of(row[:-1]) for row in rows)
 
     def _opened(self, rows: list[Values], before: Ledger) -> Ledger:
         """The ledger as it is stored; an older one than we have seen was put back."""
@@ -123,8 +110,8 @@ def tampered(what: str, folder: Path) -> VaultTampered:
     return VaultTampered(f"{what} was changed, or damaged, outside MeshMesh.", database.restore(folder))
 
 
-def _learn(known: Known, table: Table, rows: list[Values], macs_of: _MacsOf, before: Digest) -> Digest:
+def _learn(known: Known, table: Table, part: _Part, before: Digest) -> Digest:
     """The digest of a table with these rows in it; what is known of them is taken in."""
-    macs = list(macs_of(rows))
+    rows, macs = part[0], list(part[1])
     known.learn(table, rows, macs)
     return Digest((before.total + sum(macs)) % MODULUS, before.count + len(macs))

@@ -150,12 +150,11 @@ class Desks:
         Raises:
             VaultError: it cannot be read.
         """
-        return self.at_hand(connection_id) or await self._opened_one(connection_id)
-
-    async def _opened_one(self, connection_id: str) -> Desk | None:
-        if connection_id in self._places:
+        desk = self.at_hand(connection_id)
+        if desk is None:
             await self._open([connection_id])
-        return self.at_hand(connection_id)
+            desk = self.at_hand(connection_id)
+        return desk
 
     def id_of(self, name: str) -> str | None:
         """The id of the connection of a name, for which it is not opened; None where the name is free."""
@@ -183,7 +182,7 @@ class Desks:
         """
         for begin in range(0, len(ids), SLICE):
             some = ids[begin : begin + SLICE]
-            await self._open([one for one in some if isinstance(self._places.get(one), Unopened)])
+            await self._open(some)
             for one in some:
                 desk = self.at_hand(one)
                 if desk is not None:
@@ -198,9 +197,8 @@ class Desks:
         return await self._look_up(connection_ids)
 
     async def _open(self, ids: Sequence[str]) -> None:
-        if not ids:
-            return
-        for connection in await self._look_up(ids):
+        new = [one for one in ids if isinstance(self._places.get(one), Unopened)]
+        for connection in await self._look_up(new) if new else ():
             if isinstance(self._places.get(connection.id), Unopened):  # else somebody else was faster, or took it off
                 self._places[connection.id] = Desk(connection)
                 self._ids[connection.name] = connection.id

@@ -375,21 +375,21 @@ class SignIns:
             self._attempts.close(attempt)
             attempt.end("expired", error=too_late())
             self._note_end(attempt)
+        connection = await self._connections.by_id(attempt.connection_id) if attempt.connection_id else None
         return SignInView(
             id=record.id,
             status=attempt.status,
             authorize_url=record.authorize_url if attempt.status == "waiting" else None,
             expires_at=record.expires_at,
-            connection=await self._connections.by_id(attempt.connection_id) if attempt.connection_id else None,
+            connection=connection,
             error=attempt.error,
             keepable=attempt.held is not None,
-            note=await self._approvals(attempt.connection_id),
+            note=await self._approvals(connection) if connection else None,
         )
 
-    async def _approvals(self, connection_id: str | None) -> str | None:
+    async def _approvals(self, connection: Connection) -> str | None:
         """Salesforce keeps five approvals per user and app, and silently drops the oldest with a sixth."""
-        connection = await self._connections.by_id(connection_id) if connection_id else None
-        used = await self._connections.approvals_like(connection) if connection else 0
+        used = await self._connections.approvals_like(connection)
         if used < NEAR_LIMIT:
             return None
         return f"This is sign-in {used} of the {MAX_APPROVALS} that Salesforce keeps for one user and app."
