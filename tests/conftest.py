@@ -26,6 +26,8 @@ from support.vaults import Open, Statements, vaults
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from support.browser import Tab
+
 _told_of: set[threading.Thread] = set()
 
 
@@ -118,6 +120,14 @@ def browser() -> Iterator["Browser"]:
 
     with chromium() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def own(browser: "Browser") -> "Tab":
+    """The owner's tab."""
+    from support.browser import Tab  # late, as above
+
+    return Tab(browser.new_context().new_page())
 
 
 @pytest.fixture

@@ -50,12 +50,6 @@ def service(tmp_path_factory: pytest.TempPathFactory, org: Peer) -> Iterator[Ser
         running.stop()
 
 
-@pytest.fixture(scope="module")
-def own(browser: Browser) -> Tab:
-    """The owner's tab."""
-    return Tab(browser.new_context().new_page())
-
-
 @pytest.fixture
 def tab(browser: Browser) -> Iterator[Tab]:
     """A tab without a session, of another profile."""

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from support.browser import Tab
-from support.dashboard import ask_to_pair, collected, heard, here, owner, press
+from support.dashboard import ask_to_pair, beside_production, collected, heard, here, owner, press
 from support.peer import connect, peer
 from support.service import PIN, Service, start
 
@@ -20,21 +20,9 @@ RECORD = "/services/data/v66.0/sobjects/Account/"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with `demo`, and `acme` which is a production org, and a PIN."""
-    with peer(tmp_path_factory.mktemp("org")) as org:
-        org.lever("org", name="Acme", organization_type="Enterprise Edition")
-        running = start(tmp_path_factory.mktemp("home"), MESHMESH_EXTRA_LOGIN_ORIGINS=org.origin)
-        try:
-            connect(running, "acme", org.origin)
-            assert running.call("POST", "/v1/pin", {"pin": PIN}, owner=True).status == 204
-            yield running
-        finally:
-            running.stop()
-
-
-@pytest.fixture(scope="module")
-def own(browser: Browser) -> Tab:
-    """The owner's tab."""
-    return Tab(browser.new_context().new_page())
+    with beside_production(tmp_path_factory.mktemp("both")) as running:
+        assert running.call("POST", "/v1/pin", {"pin": PIN}, owner=True).status == 204
+        yield running
 
 
 @pytest.fixture

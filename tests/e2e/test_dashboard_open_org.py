@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from support.browser import Tab, begin
-from support.dashboard import card, connection, heard, here, owner, press, violations
-from support.peer import connect, peer, walk
-from support.service import PIN, Service, start
+from support.dashboard import beside_production, card, connection, heard, here, owner, press, violations
+from support.peer import walk
+from support.service import PIN, Service
 
 WEB = ["api", "refresh_token", "web"]
 KEEP = """() => {
@@ -28,25 +28,13 @@ PRESS_LATE = """async name => {
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with `demo`, which has no scope `web`; `try` and `ill`, which lead to the demo org; and `acme`, production."""
-    with peer(tmp_path_factory.mktemp("org")) as org:
-        org.lever("org", name="Acme", organization_type="Enterprise Edition")
-        running = start(tmp_path_factory.mktemp("home"), MESHMESH_EXTRA_LOGIN_ORIGINS=org.origin)
-        try:
-            connect(running, "acme", org.origin, scopes=WEB)
-            for name in ("try", "ill"):
-                asked = {"environment": "demo", "name": name, "scopes": WEB}
-                begun = running.call("POST", "/v1/connections", asked, owner=True).json()["sign_in"]
-                walk(begun["authorize_url"])
-            assert running.call("POST", "/v1/pin", {"pin": PIN}, owner=True).status == 204
-            yield running
-        finally:
-            running.stop()
-
-
-@pytest.fixture(scope="module")
-def own(browser: Browser) -> Tab:
-    """The owner's tab."""
-    return Tab(browser.new_context().new_page())
+    with beside_production(tmp_path_factory.mktemp("both"), scopes=WEB) as running:
+        for name in ("try", "ill"):
+            asked = {"environment": "demo", "name": name, "scopes": WEB}
+            begun = running.call("POST", "/v1/connections", asked, owner=True).json()["sign_in"]
+            walk(begun["authorize_url"])
+        assert running.call("POST", "/v1/pin", {"pin": PIN}, owner=True).status == 204
+        yield running
 
 
 @pytest.fixture

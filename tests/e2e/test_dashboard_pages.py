@@ -10,9 +10,18 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from support.browser import Tab, begin
-from support.dashboard import RITA, ask_to_pair, connection, fill_form, here, owner, press, violations
-from support.peer import connect, peer
-from support.service import Service, start
+from support.dashboard import (
+    RITA,
+    ask_to_pair,
+    beside_production,
+    connection,
+    fill_form,
+    here,
+    owner,
+    press,
+    violations,
+)
+from support.service import Service
 
 NARROW = 400
 RECORD = "/services/data/v66.0/sobjects/Account/001000000000001AAA"
@@ -21,15 +30,9 @@ RECORD = "/services/data/v66.0/sobjects/Account/001000000000001AAA"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service where every page has something to show: a production org, clients, requests, plans of both kinds."""
-    with peer(tmp_path_factory.mktemp("org")) as org:
-        org.lever("org", name="Acme", organization_type="Enterprise Edition")
-        running = start(tmp_path_factory.mktemp("home"), MESHMESH_EXTRA_LOGIN_ORIGINS=org.origin)
-        try:
-            connect(running, "acme", org.origin)
-            furnish(running)
-            yield running
-        finally:
-            running.stop()
+    with beside_production(tmp_path_factory.mktemp("both")) as running:
+        furnish(running)
+        yield running
 
 
 @pytest.fixture(scope="module")

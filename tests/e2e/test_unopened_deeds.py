@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from support.bypasses import SPELLINGS
+from support.demo_org import ADA
+from support.person import Person
 from support.unopened import (
     ACCOUNTS,
     QUERY,
@@ -18,7 +20,6 @@ from support.unopened import (
     WELL,
     Cold,
     Furnished,
-    back_from,
     begun_again,
     copied,
     furnish,
@@ -207,7 +208,7 @@ def test_it_is_reconnected(cold: Cold) -> None:
     """The person signs in again by pasting the address: it is well, and its programs go on."""
     begun = cold.owner("POST", "/v1/connections/ill/reconnect", {})
     sign_in = begun.json()["sign_in"]
-    back = back_from(sign_in["authorize_url"])
+    back = Person(ADA).come_back(sign_in["authorize_url"])
     ended = cold.owner("POST", f"/v1/sign-ins/{sign_in['id']}/redirect", {"url": back})
 
     assert begun.status == 202

@@ -38,6 +38,21 @@ async def names_in(vault: Vault, *names: str) -> list[str]:
     return sorted(one.name for one in await connections.look_up(vault, [f"id of {name}" for name in names]))
 
 
+async def renaming(vault: Vault) -> asyncio.Task[None]:
+    """A transaction that has begun, and that gives `acme` the name `umbrella`; others may be committed with it."""
+    begun = asyncio.Event()
+
+    async def change() -> None:
+        async with vault.transaction(together=True) as tx:
+            begun.set()
+            await asyncio.sleep(0)
+            await connections.rename(tx, "id of acme", "umbrella")
+
+    changing = asyncio.create_task(change())
+    await begun.wait()
+    return changing
+
+
 def by_hand(folder: Path, statement: str) -> None:
     """Change the vault behind its back."""
     with closing(sqlite3.connect(folder / "vault" / FILE_NAME, isolation_level=None)) as db:
@@ -85,16 +100,7 @@ async def test_another_program_that_writes_is_not_waited_for(opened: Open, tmp_p
 async def test_what_was_begun_before_it_is_seen(opened: Open) -> None:
     """It comes between two transactions, also where they are committed together."""
     vault = await furnished(opened)
-    begun = asyncio.Event()
-
-    async def change() -> None:
-        async with vault.transaction(together=True) as tx:
-            begun.set()
-            await asyncio.sleep(0)
-            await connections.rename(tx, "id of acme", "umbrella")
-
-    changing = asyncio.create_task(change())
-    await begun.wait()
+    changing = await renaming(vault)
     assert await names_in(vault, "acme") == ["umbrella"]
     await changing
 
@@ -103,16 +109,7 @@ async def test_what_was_begun_before_it_is_seen(opened: Open) -> None:
 async def test_one_who_goes_away_costs_nobody_a_write(opened: Open, moments: int) -> None:
     """Whoever comes first brings to disk what was begun before it, and is not what that hangs on."""
     vault = await furnished(opened)
-    begun = asyncio.Event()
-
-    async def change() -> None:
-        async with vault.transaction(together=True) as tx:
-            begun.set()
-            await asyncio.sleep(0)
-            await connections.rename(tx, "id of acme", "umbrella")
-
-    changing = asyncio.create_task(change())
-    await begun.wait()
+    changing = await renaming(vault)
     looking = asyncio.create_task(names_in(vault, "acme"))
     for _ in range(moments):
         await asyncio.sleep(0.0002)

@@ -1,18 +1,34 @@
 """The owner at the dashboard: where its pages are, what stands on them, and what a person does there."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it is typed, and does not say so
 from playwright.sync_api import Locator, Page, expect
 
+from meshmesh_daemon.core.scopes import DEFAULT
 from support.browser import Tab
-from support.service import Service
+from support.peer import connect, peer
+from support.service import Service, start
 
 RITA = "Rita Reader"
 LEFT = "net::ERR_ABORTED"  # a person who goes on to another page breaks off what this one asks
+
+
+@contextmanager
+def beside_production(folder: Path, *, scopes: Sequence[str] = DEFAULT) -> Generator[Service]:
+    """A service with `demo`, and `acme` which is a production org, connected with these scopes."""
+    with peer(folder / "org") as org:
+        org.lever("org", name="Acme", organization_type="Enterprise Edition")
+        running = start(folder / "home", MESHMESH_EXTRA_LOGIN_ORIGINS=org.origin)
+        try:
+            connect(running, "acme", org.origin, scopes=scopes)
+            yield running
+        finally:
+            running.stop()
 
 
 def address(service: Service) -> str:

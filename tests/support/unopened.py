@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Barrier
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-from support.demo_org import Buttons
+from support.demo_org import ADA
 from support.org_state import pull
-from support.person import CALLBACK_PATH, MAX_PAGES, Person
+from support.person import Person
 from support.plans import ROOT
 from support.service import Answer, Service, start
 
@@ -97,7 +97,7 @@ class Cold:
 
     def end_sign_in(self, authorize_url: str) -> None:
         """A person goes through a sign-in's pages, and their browser comes back to where the service is now."""
-        self._arrive(back_from(self._moved(authorize_url)))
+        self._arrive(Person(ADA).come_back(self._moved(authorize_url)))
 
     def _arrive(self, address: str) -> None:
         parts = urlsplit(address)
@@ -108,21 +108,6 @@ class Cold:
         """The address at the demo org where that is now: it has its old port if nobody has taken it."""
         here = self.owner("GET", "/v1/connections/demo").json()["login_host"]
         return str(here) + authorize_url.removeprefix(_origin(authorize_url))
-
-
-def back_from(authorize_url: str) -> str:
-    """Sign in at the demo org as its first user; the address that the browser would come back to."""
-    person, url, form = Person("Ada"), authorize_url, None
-    for _ in range(MAX_PAGES):
-        page = person.open(url, form)
-        if page.location is None:
-            action, hidden, buttons = Buttons(page.text).forms[0]
-            url, form = urljoin(page.url, action), hidden | dict(buttons[:1])
-        elif urlsplit(page.location).path == CALLBACK_PATH:
-            return page.location
-        else:
-            url, form = page.location, None
-    raise AssertionError("the pages do not end")
 
 
 def _origin(url: str) -> str:
@@ -310,7 +295,7 @@ def _connect(service: Service, name: str | None, **asked: object) -> None:
 def _finish(service: Service, begun: Answer) -> None:
     assert begun.status == 202, begun.body
     sign_in = begun.json()["sign_in"]
-    Person("Ada").open(back_from(sign_in["authorize_url"]))
+    Person(ADA).go(sign_in["authorize_url"])
     ended = service.call("GET", f"/v1/sign-ins/{sign_in['id']}", owner=True).json()
     assert ended["status"] == "done", ended
 
